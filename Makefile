@@ -1,0 +1,85 @@
+# make run    serve on http://127.0.0.1:8080/ with SQLite and the example network
+# make test   the tests          make test ARGS="-k slots -x"
+# make check  linters, types, import contracts, dependencies
+# make bench  the benchmarks     make lock [UPGRADE=--upgrade]  rewrite both lock files
+#
+# Needs Python 3.11 or later with pip. PYTHON=/path/to/python chooses it; HOST and PORT move the service.
+
+HOST ?= 127.0.0.1
+PORT ?= 8080
+PYTHON ?=
+ARGS ?=
+UPGRADE ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+PROJECT := $(PIP) --no-deps --no-build-isolation --editable .
+LOCK := .venv/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
+
+.PHONY: run test check bench lock clean
+
+# One shell, and `exec` at its end: SIGTERM and Ctrl-C reach the service, which drains and leaves.
+run: .venv/.run
+	@set -eu; \
+	host='$(HOST)'; case "$$host" in 0.0.0.0|::) host=127.0.0.1;; *:*) host="[$$host]";; esac; \
+	address="http://$$host:$(PORT)"; \
+	if [ "$$address" != http://127.0.0.1:8080 ]; then \
+		export PERINAT_PUBLIC_URL="$${PERINAT_PUBLIC_URL:-$$address}"; \
+	fi; \
+	token=$$($(BIN)/perinat-sched token create --role admin --name "make run"); \
+	days=$$($(BIN)/python -c 'from datetime import date, timedelta as t; d = date.today(); \
+	print(f"from={d + t(days=7)}&to={d + t(days=21)}")'); \
+	printf '\nOpen    %s/\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
+		"$$address" "$$token"; \
+	printf 'curl -H "Authorization: Bearer %s" %s/api/v1/me\n' "$$token" "$$address"; \
+	printf 'curl -H "Authorization: Bearer %s" "%s/api/v1/slots?site=lille&site=calais&duration_minutes=60&%s"\n\n' \
+		"$$token" "$$address" "$$days"; \
+	exec $(BIN)/perinat-sched serve --host '$(HOST)' --port '$(PORT)'
+
+test: .venv/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry perinat_sched
+
+bench: .venv/.test
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# The runtime lock takes its versions from the test lock, so the two always agree.
+lock: .venv/lock/bin/uv
+	$(LOCK) $(UPGRADE) --extra build --extra test --output-file requirements-test.lock
+	$(LOCK) $(UPGRADE) --extra build --constraint requirements-test.lock --output-file requirements.lock
+
+clean:
+	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: pip runs, and the network is asked, only after a lock or pyproject.toml has changed.
+.venv/.run: requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) --require-hashes -r requirements.lock
+	$(PROJECT)
+	@touch $@
+
+.venv/.test: requirements-test.lock pyproject.toml | $(BIN)/pip
+	$(PIP) --require-hashes -r requirements-test.lock
+	$(PROJECT)
+	@touch .venv/.run $@
+
+$(BIN)/pip:
+	@new() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+	for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14); do \
+		if new "$$python"; then exec "$$python" -m venv --clear .venv; fi; \
+	done; \
+	echo 'perinat-sched needs Python 3.11 or later; none found as: $(or $(PYTHON),python3 python3.11 to python3.14).' >&2; \
+	echo 'Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; \
+	exit 1
+
+.venv/lock/bin/uv: | $(BIN)/pip
+	$(BIN)/python -m venv .venv/lock
+	.venv/lock/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.9'
