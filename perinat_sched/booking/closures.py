@@ -1,0 +1,164 @@
+"""Closures that people enter: a site shut for works, a room lent out, a bridge under maintenance.
+
+Nothing is cancelled by itself: whoever enters a closure is told which booked sessions it hits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from perinat_sched import texts, zones
+from perinat_sched.availability import store as ground_store
+from perinat_sched.availability.store import EnteredClosure
+from perinat_sched.booking import store
+from perinat_sched.booking.checks import Checks, instant
+from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.booking.request import known_words
+from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
+from perinat_sched.intervals import Interval
+from perinat_sched.people.access import Actor, BridgeRef, RoomRef, SiteRef, may
+from perinat_sched.sites.closures import Calendars, Closure
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage import audit
+from perinat_sched.storage.database import Database, Tx
+from perinat_sched.zones import Clock
+
+Scope = Literal["site", "room", "bridge"]
+MOST_DAYS = 366
+REFERENCES: Mapping[Scope, type[SiteRef] | type[RoomRef] | type[BridgeRef]] = {
+    "site": SiteRef,
+    "room": RoomRef,
+    "bridge": BridgeRef,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosureAsked:
+    """A closure as a caller asks for it; hours are wall times of the site, days, or instants."""
+
+    scope: Scope
+    code: str
+    start: str
+    until: str  # an hour: closed until then; a day: that day included
+    reason: str
+    timezone: str | None = None  # None: the site's, or for a bridge UTC
+    no_patient_data: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closures:
+    """What people enter and remove, beside the files of calendars/."""
+
+    database: Database
+    directory: Directory
+    calendars: Calendars
+    clock: Clock
+    enquiries: Enquiries
+
+    async def enter(self, actor: Actor, asked: ClosureAsked) -> tuple[EnteredClosure, list[str]]:
+        """Enter a closure; the answer names the sessions it hits that the caller may see.
+
+        Raises InvalidRequest, Forbidden, HealthDataSuspected.
+        """
+        new = self._checked(actor, asked)
+
+        async def work(tx: Tx) -> list[str]:
+            await ground_store.add_closure(tx, new, by=actor.token, at=self.clock())
+            await self._record(tx, actor, "closure_entered", new)
+            hit = await store.sessions_where(tx, store.hit_by(new))
+            return [session.id for session in hit if self.enquiries.sight(actor, session) != "none"]
+
+        return new, await self.database.write(work)
+
+    async def remove(self, actor: Actor, closure_id: str) -> None:
+        """Take a closure back. Raises NotFound, Forbidden."""
+
+        async def work(tx: Tx) -> None:
+            found = await ground_store.closure(tx, closure_id)
+            if found is None:
+                raise NotFound
+            if not may(actor, "close", REFERENCES[found.scope](found.code), self.directory):
+                raise Forbidden
+            await ground_store.remove_closure(tx, closure_id)
+            await self._record(tx, actor, "closure_removed", found)
+
+        await self.database.write(work)
+
+    async def of_site(self, code: str, first: date, last: date) -> list[Closure]:
+        """A site's closures that touch these local days, both included: holidays, calendars, entered ones."""
+        site = self.directory.sites.get(code)
+        if site is None:
+            raise NotFound
+        if not 0 < (last - first).days + 1 <= MOST_DAYS or not 2000 <= first.year <= 2100:
+            raise InvalidRequest.of("to", "Ask for 1 to {most} days: to is not before from.", most=MOST_DAYS)
+        window = Interval(
+            zones.start_of_day(first, site.timezone), zones.start_of_day(last + timedelta(days=1), site.timezone)
+        )
+        async with self.database.read() as tx:
+            entered = [closure for _, closure in await ground_store.entered_closures(tx, [code], window)]
+        return sorted([*self.calendars.of_site(site, window), *entered], key=lambda closure: closure.interval)
+
+    def _checked(self, actor: Actor, asked: ClosureAsked) -> EnteredClosure:
+        checks = Checks(self.directory)
+        known = {"site": self.directory.sites, "room": self.directory.rooms, "bridge": self.directory.bridges}
+        checks.known(asked.scope, asked.code, known[asked.scope])
+        checks.refuse()
+        if not may(actor, "close", REFERENCES[asked.scope](asked.code), self.directory):
+            raise Forbidden
+        zone = checks.zone(asked.timezone, None) if asked.timezone else self._zone(asked)
+        reason = checks.text("reason", lambda: texts.one_line("reason", asked.reason, required=True))
+        checks.refuse()
+        assert zone and reason
+        texts.refuse_health_data({"reason": reason}, known=known_words(self.directory), confirmed=asked.no_patient_data)
+        start = _boundary("from", asked.start, zone, end=False)
+        until = _boundary("until", asked.until, zone, end=True)
+        if not start < until <= start + timedelta(days=MOST_DAYS):
+            raise InvalidRequest.of("until", "A closure ends after it begins, within {most} days.", most=MOST_DAYS)
+        return EnteredClosure(
+            id=str(uuid.uuid4()), scope=asked.scope, code=asked.code, interval=Interval(start, until), reason=reason
+        )
+
+    def _zone(self, asked: ClosureAsked) -> str:
+        if asked.scope == "bridge":
+            return "UTC"
+        site = asked.code if asked.scope == "site" else self.directory.rooms[asked.code].site
+        return self.directory.sites[site].timezone
+
+    async def _record(self, tx: Tx, actor: Actor, action: str, closure: EnteredClosure) -> None:
+        await audit.record(
+            tx,
+            at=self.clock(),
+            actor=actor.token,
+            action=action,
+            object_type="closure",
+            object_id=closure.id,
+            details={"scope": closure.scope, "code": closure.code},
+        )
+
+
+def _boundary(field_name: str, text: str, zone: str, *, end: bool) -> datetime:
+    """An instant from an RFC 3339 instant, a wall time, or a day (until: the day included)."""
+    given = instant(field_name, text)
+    if given is not None:
+        return given
+    try:
+        day = date.fromisoformat(text) if len(text) == len("2027-01-01") else None
+    except ValueError:
+        day = None
+    if day is not None:
+        _check_year(field_name, day.year)
+        return zones.start_of_day(day + timedelta(days=1) if end else day, zone)
+    wall = zones.parse_wall(text, field_name)
+    _check_year(field_name, wall.year)
+    # In a repeated hour, the longer reading: closed from the first pass, until the second.
+    found = zones.instants(wall, zone) or [zones.to_utc(wall + timedelta(hours=1), zone, 0).astimezone(UTC)]
+    return found[-1] if end else found[0]
+
+
+def _check_year(field_name: str, year: int) -> None:
+    if not 2000 <= year <= 2100:
+        raise InvalidRequest.of(field_name, "Choose a year between 2000 and 2100.")

@@ -1,0 +1,114 @@
+"""Reading: the sessions one may see, the common slots, the alternatives to what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perinat_sched import zones
+from perinat_sched.availability import slots
+from perinat_sched.availability import store as ground_store
+from perinat_sched.availability.ground import Ground
+from perinat_sched.availability.proposal import Proposal
+from perinat_sched.availability.slots import Search, Slot, SlotQuery
+from perinat_sched.booking import slot_request, store
+from perinat_sched.booking.session import Session
+from perinat_sched.booking.slot_request import SlotsAsked
+from perinat_sched.booking.store import SessionFilter
+from perinat_sched.errors import NotFound
+from perinat_sched.people.access import Actor, Sight, Subject, sight
+from perinat_sched.sites.closures import Calendars
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage.database import Database
+from perinat_sched.zones import Clock
+
+MARGIN = timedelta(days=1)  # no set-up or release is longer: what lies further off cannot touch a session
+ALTERNATIVES_WITHIN = timedelta(days=60)
+
+
+def subject_of(session: Session) -> Subject:
+    """What rights depend on in a session."""
+    return Subject(host_site=session.host_site, sites=session.sites, network=session.network)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A part of a list; `next` is where the following part begins, None at the end."""
+
+    sessions: Sequence[Session]
+    next: tuple[datetime, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enquiries:
+    """Everything that only reads. Whoever may not see a thing is told NotFound."""
+
+    database: Database
+    directory: Directory
+    calendars: Calendars
+    clock: Clock
+
+    def visible(self, actor: Actor, session: Session | None) -> Session:
+        """The session, if there is one that the caller sees at least by kind and time."""
+        if session is None or self.sight(actor, session) == "none":
+            raise NotFound
+        return session
+
+    def sight(self, actor: Actor, session: Session) -> Sight:
+        return sight(actor, subject_of(session), self.directory)
+
+    async def get(self, actor: Actor, session_id: str) -> Session:
+        """One session; `sight` says how much of it may be shown."""
+        async with self.database.read() as tx:
+            return self.visible(actor, await store.session(tx, session_id))
+
+    async def sessions(
+        self, actor: Actor, wanted: SessionFilter, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Page:
+        """The sessions the caller sees, by start, then id; `after` is the `next` of the page before."""
+        condition = store.matching(wanted, actor, self.directory, after)
+        async with self.database.read() as tx:
+            found = await store.sessions_where(tx, condition, limit=limit + 1)
+        more = len(found) > limit
+        found = found[:limit]
+        return Page(sessions=found, next=(found[-1].start, found[-1].id) if more else None)
+
+    async def search(self, actor: Actor, asked: SlotsAsked) -> tuple[SlotQuery, Search]:
+        """Common slots and what stands in their way, with the question as it was understood.
+
+        Raises InvalidRequest; NotFound where `except_session` is none that the caller sees.
+        """
+        before = await self.get(actor, asked.except_session) if asked.except_session else None
+        if before and self.sight(actor, before) != "full":
+            raise NotFound
+        query = slot_request.query(asked, self.directory, before)
+        return query, slots.search(await self._ground(query, asked.except_session), query)
+
+    async def alternatives(
+        self, proposal: Proposal, after: datetime, zone: str, except_session: str | None
+    ) -> Sequence[Slot]:
+        """Up to three slots after a refused start, within 60 days, that do not overlap one another."""
+        first = zones.to_local(max(after, self.clock()), zone).date()
+        query = SlotQuery(proposal=proposal, timezone=zone, first_day=first, last_day=first + ALTERNATIVES_WITHIN)
+        return slots.alternatives(await self._ground(query, except_session), query, after)
+
+    async def sight_of(self, actor: Actor, session_ids: Sequence[str]) -> dict[str, Sight]:
+        """How much the caller sees of the sessions that stand in the way of another."""
+        async with self.database.read() as tx:
+            found = await store.sessions_where(tx, store.with_ids(session_ids))
+        return {session.id: self.sight(actor, session) for session in found}
+
+    async def _ground(self, query: SlotQuery, except_session: str | None) -> Ground:
+        """What concerns a search: the number of SQL statements does not grow with sites, months or sessions."""
+        async with self.database.read() as tx:
+            return await ground_store.ground(
+                tx,
+                directory=self.directory,
+                calendars=self.calendars,
+                now=self.clock(),
+                window=slots.window(self.directory, query).widened(MARGIN, MARGIN),
+                sites=(*query.proposal.needed, *query.proposal.optional),
+                network=query.proposal.network,
+                except_session=except_session,
+            )

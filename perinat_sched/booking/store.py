@@ -1,0 +1,304 @@
+"""Sessions and what they hold, in rows.
+
+Reading many sessions costs two statements, whatever their number. Every change of a session is written here, whole:
+row, participations, holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, true, update
+
+from perinat_sched import zones
+from perinat_sched.availability.conflicts import Fit
+from perinat_sched.availability.store import LONGEST_HOLD, EnteredClosure
+from perinat_sched.booking.session import Participation, Session
+from perinat_sched.intervals import Interval
+from perinat_sched.people.access import Actor, networks_of
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage.database import Tx
+from perinat_sched.storage.tables import holds, participations, sessions
+
+WALL = "%Y-%m-%dT%H:%M"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionFilter:
+    """What a list of sessions is narrowed to; days are those of each session's host, both included."""
+
+    site: str | None = None
+    network: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A room or bridge that a session takes."""
+
+    resource: tuple[str, str]  # ("room" | "bridge", code)
+    interval: Interval
+    around: Interval
+    units: int
+
+
+def held_by(fit: Fit) -> list[Held]:
+    """What a session takes where it fits: the rooms of the places it holds, and the ports."""
+    taken = [
+        Held(resource=("room", place.room.code), interval=fit.interval, around=place.around(fit.interval), units=1)
+        for place in fit.places
+        if place.held and place.room
+    ]
+    if fit.bridge and fit.bridge_interval:
+        window = fit.bridge_interval
+        taken.append(Held(resource=("bridge", fit.bridge), interval=window, around=window, units=fit.ports))
+    return taken
+
+
+async def sessions_where(tx: Tx, condition: ColumnElement[bool], *, limit: int | None = None) -> list[Session]:
+    """Sessions by start, then id. Two statements, whatever the number."""
+    rows = (await tx.execute(select(sessions).where(condition).order_by("starts", "id").limit(limit))).all()
+    chosen = select(sessions.c.id).where(condition)
+    if limit is not None:
+        chosen = chosen.where(sessions.c.id.in_([row.id for row in rows]))
+    parts: dict[str, list[Participation]] = {}
+    query = select(participations).where(participations.c.session_id.in_(chosen)).order_by("session_id", "position")
+    for row in await tx.execute(query):
+        parts.setdefault(row.session_id, []).append(_participation(row))
+    return [_session(row, parts.get(row.id, ())) for row in rows]
+
+
+async def session(tx: Tx, session_id: str) -> Session | None:
+    found = await sessions_where(tx, sessions.c.id == session_id)
+    return found[0] if found else None
+
+
+async def lock_session(tx: Tx, session_id: str) -> Session | None:
+    """The session, kept from concurrent change until the transaction ends. On SQLite the writer is alone anyway."""
+    await tx.execute(select(sessions.c.id).where(sessions.c.id == session_id).with_for_update(key_share=True))
+    return await session(tx, session_id)
+
+
+def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
+    """The sessions, not cancelled, that take place in what is closed."""
+    in_place = {
+        "site": lambda: sessions.c.id.in_(
+            select(participations.c.session_id).where(
+                participations.c.site == closure.code, participations.c.answer != "declined"
+            )
+        ),
+        "room": lambda: where_room(closure.code),
+        "bridge": lambda: sessions.c.bridge == closure.code,
+    }[closure.scope]()
+    return and_(overlapping(closure.interval), sessions.c.status != "cancelled", in_place)
+
+
+async def add(tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]) -> None:
+    """Insert a session with its participations and holds."""
+    await tx.execute(insert(sessions).values(**_row(new)))
+    await _write_parts(tx, new, taken, resource_ids)
+
+
+async def replace(
+    tx: Tx, new: Session, taken: Iterable[Held] | None, resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Write a changed session; `taken` None leaves what it holds as it is."""
+    await tx.execute(update(sessions).where(sessions.c.id == new.id).values(**_row(new)))
+    await tx.execute(delete(participations).where(participations.c.session_id == new.id))
+    if taken is not None:
+        await tx.execute(delete(holds).where(holds.c.session_id == new.id))
+    await _write_parts(tx, new, taken or (), resource_ids)
+
+
+async def _write_parts(
+    tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    await tx.execute(insert(participations), [_part(new, position) for position in range(len(new.participations))])
+    rows = {resource_ids[held.resource]: held for held in taken}
+    if rows:
+        await tx.execute(insert(holds), [_hold(new.id, resource, rows[resource]) for resource in sorted(rows)])
+
+
+def matching(
+    wanted: SessionFilter, actor: Actor, directory: Directory, after: tuple[datetime, str] | None
+) -> ColumnElement[bool]:
+    """The sessions of a list: those the caller sees, narrowed, behind a (start, id)."""
+    conditions = [_seen_by(actor, directory)]
+    if wanted.site is not None:
+        # Asking by site would tell who takes part, so it finds only what the caller sees in full.
+        conditions += [where_site([wanted.site]), _seen_in_full_by(actor)]
+    for name in ("network", "kind", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            conditions.append(sessions.c[name] == value)
+    if wanted.first_day or wanted.last_day:
+        conditions.append(_on_days(wanted.first_day, wanted.last_day, directory))
+    if after is not None:
+        start, last = after
+        conditions.append(or_(sessions.c.starts > start, and_(sessions.c.starts == start, sessions.c.id > last)))
+    return and_(*conditions)
+
+
+def _on_days(first: date | None, last: date | None, directory: Directory) -> ColumnElement[bool]:
+    """Starts on these days by the clock of each session's host."""
+    by_zone: dict[str, list[str]] = {}
+    for site in directory.sites.values():
+        by_zone.setdefault(site.timezone, []).append(site.code)
+
+    def in_zone(zone: str, hosts: list[str]) -> ColumnElement[bool]:
+        days: list[ColumnElement[bool]] = [sessions.c.host_site.in_(hosts)]
+        if first:
+            days.append(sessions.c.starts >= zones.start_of_day(first, zone))
+        if last:
+            days.append(sessions.c.starts < zones.start_of_day(last + timedelta(days=1), zone))
+        return and_(*days)
+
+    return or_(*(in_zone(zone, hosts) for zone, hosts in by_zone.items()))
+
+
+def _seen_by(actor: Actor, directory: Directory) -> ColumnElement[bool]:
+    """`access.sight` other than "none", as a condition."""
+    if actor.role != "coordinator":
+        return _seen_in_full_by(actor)
+    networks = actor.networks | networks_of(actor.sites, directory)
+    return or_(sessions.c.network.in_(sorted(networks)), where_site(actor.sites))
+
+
+def _seen_in_full_by(actor: Actor) -> ColumnElement[bool]:
+    """`access.sight` "full", as a condition."""
+    if actor.role == "admin":
+        return true()
+    if actor.role == "clinician":
+        return where_site(actor.sites)
+    return or_(sessions.c.network.in_(sorted(actor.networks)), where_site(actor.sites))
+
+
+def with_ids(ids: Iterable[str]) -> ColumnElement[bool]:
+    return sessions.c.id.in_(sorted(ids))
+
+
+def overlapping(window: Interval) -> ColumnElement[bool]:
+    """Sessions that overlap a window of time."""
+    return and_(
+        sessions.c.starts < window.end,
+        sessions.c.ends > window.start,
+        sessions.c.starts > window.start - LONGEST_HOLD,
+    )
+
+
+def where_site(sites: Iterable[str]) -> ColumnElement[bool]:
+    """Sessions in which one of these sites takes part."""
+    return sessions.c.id.in_(select(participations.c.session_id).where(participations.c.site.in_(sorted(sites))))
+
+
+def where_room(room: str) -> ColumnElement[bool]:
+    """Sessions that stand in a room, cancelled ones included."""
+    return sessions.c.id.in_(select(participations.c.session_id).where(participations.c.room == room))
+
+
+def _row(of: Session) -> dict[str, Any]:
+    return {
+        "id": of.id,
+        "uid": of.uid,
+        "revision": of.revision,
+        "sequence": of.sequence,
+        "status": of.status,
+        "kind": of.kind,
+        "title": of.title,
+        "description": of.description,
+        "network": of.network,
+        "host_site": of.host_site,
+        "wall_start": of.wall_start.strftime(WALL),
+        "timezone": of.timezone,
+        "fold": of.fold,
+        "starts": of.start,
+        "ends": of.end,
+        "tzdata_version": of.tzdata_version,
+        "bridge": of.bridge,
+        "ports": of.ports,
+        "join_url": of.join_url,
+        "access_code": of.access_code,
+        "override_reason": of.override_reason,
+        "cancellation_code": of.cancellation_code,
+        "cancellation_reason": of.cancellation_reason,
+        "created_at": of.created_at,
+        "updated_at": of.updated_at,
+    }
+
+
+def _hold(session_id: str, resource_id: int, held: Held) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "resource_id": resource_id,
+        "exclusive": held.resource[0] == "room",
+        "starts": held.interval.start,
+        "ends": held.interval.end,
+        "around_starts": held.around.start,
+        "around_ends": held.around.end,
+        "units": held.units,
+    }
+
+
+def _part(of: Session, position: int) -> dict[str, Any]:
+    part = of.participations[position]
+    return {
+        "session_id": of.id,
+        "site": part.site,
+        "position": position,
+        "required": part.required,
+        "room": part.room,
+        "room_asked": part.room_asked,
+        "answer": part.answer,
+        "held": part.held,
+        "overridden": part.overridden,
+        "comment": part.comment,
+    }
+
+
+def _participation(row: Row[Any]) -> Participation:
+    return Participation(
+        site=row.site,
+        required=row.required,
+        room=row.room,
+        room_asked=row.room_asked,
+        answer=row.answer,
+        held=row.held,
+        overridden=row.overridden,
+        comment=row.comment,
+    )
+
+
+def _session(row: Row[Any], parts: Sequence[Participation]) -> Session:
+    return Session(
+        id=row.id,
+        uid=row.uid,
+        revision=row.revision,
+        sequence=row.sequence,
+        status=row.status,
+        kind=row.kind,
+        title=row.title,
+        description=row.description,
+        network=row.network,
+        host_site=row.host_site,
+        wall_start=datetime.fromisoformat(row.wall_start),
+        timezone=row.timezone,
+        fold=row.fold,
+        start=row.starts,
+        duration=row.ends - row.starts,
+        tzdata_version=row.tzdata_version,
+        participations=tuple(parts),
+        bridge=row.bridge,
+        ports=row.ports,
+        join_url=row.join_url,
+        access_code=row.access_code,
+        override_reason=row.override_reason,
+        cancellation_code=row.cancellation_code,
+        cancellation_reason=row.cancellation_reason,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,1 @@
+"""Feeds: sessions as calendars that people subscribe to."""

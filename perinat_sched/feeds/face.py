@@ -1,0 +1,144 @@
+"""The face of a session: what of it a reader may see, in words.
+
+The same in a feed and in the calendar part of a mail, so that a session looks alike wherever it is met. Three levels
+of detail: `full` for who takes part, `kind` (what sort of meeting, and when) for the network, `busy` for others.
+What is free text, a link or a place stands in `full` alone; the access code stands in none. (standards.md § A.3, A.5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perinat_sched import i18n, zones
+from perinat_sched.booking.session import Participation, Session, Status
+from perinat_sched.i18n import Message, say
+from perinat_sched.people.access import Detail
+from perinat_sched.sites.network import Directory, Language, Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Viewpoint:
+    """From where a session is looked at. A site sees the room it goes to, a room's calendar that room."""
+
+    language: Language
+    site: str | None = None
+    room: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Face:
+    """The words for a session. Empty where the level of detail does not show them."""
+
+    status: Status
+    summary: str
+    description: str = ""
+    location: str = ""
+    link: str | None = None  # to join by video
+
+
+def face(session: Session, directory: Directory, detail: Detail, view: Viewpoint) -> Face:
+    """What `view` sees of a session at a level of detail."""
+    if detail != "full":
+        return Face(status=session.status, summary=_summary(session, _sort(session, directory, detail, view), view))
+    return Face(
+        status=session.status,
+        summary=_summary(session, session.title, view),
+        description="\n".join(_description(session, directory, view)),
+        location=_location(session, directory, view),
+        link=session.join_url,
+    )
+
+
+def _sort(session: Session, directory: Directory, detail: Detail, view: Viewpoint) -> str:
+    """What may be said of a session one does not take part in: its kind, or only that the time is taken."""
+    if detail == "busy":
+        return say(Message("Busy"), view.language)
+    kind = directory.kinds.get(session.kind)
+    return kind.name.get(view.language, session.kind) if kind else session.kind
+
+
+def _summary(session: Session, words: str, view: Viewpoint) -> str:
+    match session.status:
+        case "cancelled":
+            return say(Message("CANCELLED – {title}", title=words), view.language)
+        case "tentative":
+            return say(Message("[To be confirmed] {title}", title=words), view.language)
+        case "confirmed":
+            return words
+
+
+def _location(session: Session, directory: Directory, view: Viewpoint) -> str:
+    """The room to go to and the link, in one line: Outlook, Apple and Thunderbird show no CONFERENCE (ICS-40)."""
+    own = session.participation(view.site) if view.site else None
+    room = directory.rooms.get(view.room or (own.room if own else None) or "")
+    known = directory.sites.get(room.site) if room else None
+    words = [room.name if room else "", known.name if known else "", session.join_url or ""]
+    return " – ".join(word for word in words if word) or say(Message("Videoconference"), view.language)
+
+
+def _description(session: Session, directory: Directory, view: Viewpoint) -> Iterator[str]:
+    if session.join_url:
+        yield session.join_url
+    if session.status == "cancelled" and session.cancellation_reason:
+        yield say(Message("Reason: {reason}", reason=session.cancellation_reason), view.language)
+    if session.description:
+        yield session.description
+    for part in session.taking_part():
+        yield _hour_of(part, session, directory, view)
+    yield from _warnings(session, directory, view)
+
+
+def _hour_of(part: Participation, session: Session, directory: Directory, view: Viewpoint) -> str:
+    """`15:00 Lille (heure de Paris) · CHU de Lille · Salle de staff`: a site's own hour first (ICS-41)."""
+    site, room = directory.sites.get(part.site), directory.rooms.get(part.room or "")
+    local = zones.to_local(session.start, site.timezone if site else session.timezone)
+    hour = f"{local:%H:%M} {_city(site, local, view.language)} ({_whose(site, local, view.language)})"
+    if local.date() != session.wall_start.date():  # Nouméa's night
+        hour += f", {i18n.day(local, view.language)}"
+    waiting = part.answer in ("pending", "tentative") and session.status != "cancelled"
+    words = [
+        hour,
+        site.name if site else part.site,
+        room.name if room else "",
+        say(Message("to be confirmed"), view.language) if waiting else "",
+    ]
+    return " · ".join(word for word in words if word)
+
+
+def _warnings(session: Session, directory: Directory, view: Viewpoint) -> Iterator[str]:
+    """One line for each zone whose difference to the session's is rare: Montréal's odd weeks."""
+    host = directory.sites.get(session.host_site)
+    here = zones.to_local(session.start, session.timezone)
+    known = [directory.sites[part.site] for part in session.taking_part() if part.site in directory.sites]
+    for zone_name, site in {site.timezone: site for site in reversed(known)}.items():
+        if zones.is_unusual(session.start, session.timezone, zone_name):
+            there = zones.to_local(session.start, zone_name)
+            warning = Message(
+                "⚠ Unusual difference on this date: {difference} between {here} and {there}",
+                difference=_difference(here, there),
+                here=_city(host if host and host.timezone == session.timezone else None, here, view.language),
+                there=_city(site, there, view.language),
+            )
+            yield say(warning, view.language)
+
+
+def _difference(here: datetime, there: datetime) -> str:
+    """`5 h`, `5 h 30`: how far two clocks are apart at one instant."""
+    gap = (here.utcoffset() or timedelta()) - (there.utcoffset() or timedelta())
+    hours, minutes = divmod(abs(gap) // timedelta(minutes=1), 60)
+    return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
+
+
+def _city(site: Site | None, local: datetime, language: Language) -> str:
+    """Where a site is: its city, else the place its clock is named after."""
+    return (site.city if site else None) or i18n.place_of(str(local.tzinfo), language)
+
+
+def _whose(site: Site | None, local: datetime, language: Language) -> str:
+    """`heure de Paris`; in an hour that comes twice also which of the two: `heure de Paris, UTC+1`."""
+    place = i18n.place_of(str(local.tzinfo), language, site.city if site else None)
+    words = say(Message("{place} time", place=i18n.of_place(place) if language == "fr" else place), language)
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{words}, {i18n.offset(local)}" if twice else words
