@@ -29,6 +29,7 @@ zoneinfo.reset_tzpath(to=())
 Clock = Callable[[], datetime]  # now, aware, in UTC; passed to whatever depends on the hour
 
 TZDATA_VERSION: str = tzdata.IANA_VERSION
+LONGEST_NAME = 64  # characters of a wrong name that are compared with the right ones
 ODD_OFFSET_DAYS = 60  # an offset between two zones that holds on fewer days of a year is unusual
 
 
@@ -42,7 +43,7 @@ class UnknownZone(ValueError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        close = difflib.get_close_matches(name, _names()[0], n=1)
+        close = difflib.get_close_matches(name[:LONGEST_NAME], sorted(_names()[0]), n=1)
         self.nearest = close[0] if close else None
         super().__init__(name)
 

@@ -17,6 +17,7 @@ from perinat_sched.booking.session import Session
 from perinat_sched.booking.slot_request import SlotsAsked
 from perinat_sched.booking.store import SessionFilter
 from perinat_sched.errors import NotFound
+from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, Sight, Subject, sight
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory
@@ -83,7 +84,7 @@ class Enquiries:
         if before and self.sight(actor, before) != "full":
             raise NotFound
         query = slot_request.query(asked, self.directory, before)
-        return query, slots.search(await self._ground(query, asked.except_session), query)
+        return query, slots.search(await self._ground_of(query, asked.except_session), query)
 
     async def alternatives(
         self, proposal: Proposal, after: datetime, zone: str, except_session: str | None
@@ -91,7 +92,7 @@ class Enquiries:
         """Up to three slots after a refused start, within 60 days, that do not overlap one another."""
         first = zones.to_local(max(after, self.clock()), zone).date()
         query = SlotQuery(proposal=proposal, timezone=zone, first_day=first, last_day=first + ALTERNATIVES_WITHIN)
-        return slots.alternatives(await self._ground(query, except_session), query, after)
+        return slots.alternatives(await self._ground_of(query, except_session), query, after)
 
     async def sight_of(self, actor: Actor, session_ids: Sequence[str]) -> dict[str, Sight]:
         """How much the caller sees of the sessions that stand in the way of another."""
@@ -99,16 +100,19 @@ class Enquiries:
             found = await store.sessions_where(tx, store.with_ids(session_ids))
         return {session.id: self.sight(actor, session) for session in found}
 
-    async def _ground(self, query: SlotQuery, except_session: str | None) -> Ground:
-        """What concerns a search: the number of SQL statements does not grow with sites, months or sessions."""
+    async def ground(self, proposal: Proposal, window: Interval, except_session: str | None) -> Ground:
+        """What concerns a proposal: the number of SQL statements does not grow with sites, months or sessions."""
         async with self.database.read() as tx:
             return await ground_store.ground(
                 tx,
                 directory=self.directory,
                 calendars=self.calendars,
                 now=self.clock(),
-                window=slots.window(self.directory, query).widened(MARGIN, MARGIN),
-                sites=(*query.proposal.needed, *query.proposal.optional),
-                network=query.proposal.network,
+                window=window,
+                sites=(*proposal.needed, *proposal.optional),
+                network=proposal.network,
                 except_session=except_session,
             )
+
+    async def _ground_of(self, query: SlotQuery, except_session: str | None) -> Ground:
+        return await self.ground(query.proposal, slots.window(self.directory, query), except_session)

@@ -66,9 +66,7 @@ async def test_all_reasons_are_reported_at_once(office: Office) -> None:
     await office.book()
     office.now += timedelta(days=17, hours=5, minutes=45)  # 14:45 in Lille
     with pytest.raises(BookingRefused) as refusal:
-        await office.book(
-            start="2027-03-18T15:55", duration_minutes=540, required_sites=("calais", "sainte-justine")
-        )
+        await office.book(start="2027-03-18T15:55", duration_minutes=540, required_sites=("calais", "sainte-justine"))
     assert codes(refusal) == [
         ("outside_hours", "calais"),
         ("outside_hours", "lille"),
@@ -296,7 +294,9 @@ async def test_a_booking_needs_a_constant_number_of_statements(open_office) -> N
         directory = a_directory(*(a_site(name) for name in names), ports=60)
         office = await open_office(directory)
         with office.database.counting() as count:
-            await office.book(actor=ADMIN, host_site="s0", required_sites=tuple(names[1:]), start=f"2027-03-{sites + 1:02}T15:00")
+            await office.book(
+                actor=ADMIN, host_site="s0", required_sites=tuple(names[1:]), start=f"2027-03-{sites + 1:02}T15:00"
+            )
         return count.total
 
     assert await statements(3) == await statements(24)
@@ -365,5 +365,3 @@ async def test_the_network_must_be_named_where_the_host_is_in_several(open_offic
         await office.book(network="metropole")
     assert [error.field for error in refusal.value.errors] == ["required_sites[0]"]
     assert (await office.book(network="perinat")).network == "perinat"
-
-

@@ -30,7 +30,11 @@ async def test_a_closure_names_the_sessions_it_hits_and_cancels_none(office: Off
 
 @pytest.mark.parametrize(
     ("scope", "code", "refusal"),
-    [("site", "calais", "site_closed"), ("room", "calais-1", "room_busy_elsewhere"), ("bridge", "mcu", "ports_exhausted")],
+    [
+        ("site", "calais", "site_closed"),
+        ("room", "calais-1", "room_busy_elsewhere"),
+        ("bridge", "mcu", "ports_exhausted"),
+    ],
 )
 async def test_what_is_closed_is_refused_until_it_is_opened_again(
     office: Office, scope: Any, code: str, refusal: str
@@ -54,7 +58,11 @@ async def test_days_close_the_whole_local_day_the_last_one_included(office: Offi
 
 
 async def test_only_who_books_for_a_place_closes_it(office: Office) -> None:
-    for stranger, scope, code in ((OF_LILLE, "site", "calais"), (OF_LILLE, "room", "calais-1"), (OF_CALAIS, "bridge", "mcu")):
+    for stranger, scope, code in (
+        (OF_LILLE, "site", "calais"),
+        (OF_LILLE, "room", "calais-1"),
+        (OF_CALAIS, "bridge", "mcu"),
+    ):
         with pytest.raises(Forbidden):
             await office.closures.enter(stranger, ClosureAsked(**(WORKS | {"scope": scope, "code": code})))
     entered, _ = await office.closures.enter(OF_CALAIS, ClosureAsked(**WORKS))

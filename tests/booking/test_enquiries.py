@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ async def test_every_slot_listed_books_and_none_that_books_is_missing(office: Of
     _, found = await office.enquiries.search(OF_LILLE, asked)
     listed = {slot.start for slot in found.slots}
     assert len(listed) == found.bookable > 10
-    start = zones.to_utc(datetime(2027, 3, 15), "Europe/Paris")
+    start = zones.start_of_day(date(2027, 3, 15), "Europe/Paris")
     for step in range(5 * 48):
         moment = start + timedelta(minutes=30 * step)
         wanted = Asked(

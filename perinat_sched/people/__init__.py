@@ -1,0 +1,1 @@
+"""Who uses the installation: their tokens, and what they may see and do."""
