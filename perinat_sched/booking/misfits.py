@@ -13,7 +13,6 @@ from perinat_sched.booking import rules, store
 from perinat_sched.booking.enquiries import MARGIN, Enquiries
 from perinat_sched.booking.session import Session
 from perinat_sched.i18n import Message
-from perinat_sched.storage.tables import sessions
 
 
 async def misfits(enquiries: Enquiries) -> AsyncIterator[tuple[Session, Sequence[Conflict]]]:
@@ -22,9 +21,7 @@ async def misfits(enquiries: Enquiries) -> AsyncIterator[tuple[Session, Sequence
     What was overridden with a reason when it was booked does not speak against it again.
     """
     async with enquiries.database.read() as tx:
-        future = await store.sessions_where(
-            tx, (sessions.c.starts > enquiries.clock()) & (sessions.c.status != "cancelled")
-        )
+        future = await store.sessions_where(tx, store.to_come(enquiries.clock()))
     for session in future:
         if found := await _against(enquiries, session):
             yield session, found

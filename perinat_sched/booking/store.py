@@ -182,6 +182,11 @@ def with_ids(ids: Iterable[str]) -> ColumnElement[bool]:
     return sessions.c.id.in_(sorted(ids))
 
 
+def to_come(now: datetime) -> ColumnElement[bool]:
+    """Future sessions that are not cancelled."""
+    return and_(sessions.c.starts > now, sessions.c.status != "cancelled")
+
+
 def overlapping(window: Interval) -> ColumnElement[bool]:
     """Sessions that overlap a window of time."""
     return and_(
