@@ -1,0 +1,287 @@
+"""Delivery: finds what is due, hands each mail over once, and settles it.
+
+`booking` does not know of mails: a committed session is the message, and what it calls for is found here (`plan`).
+The promise is that every mail whose time has come is handed to the relay at least once, and that a second copy is
+possible only when a process, the network or the machine failed between the last byte and the relay's answer; each
+such case is flagged in its row (reliability.md § 2). So a mail is claimed, its session read again, rendered, noted as
+handed over, sent, settled; and no transaction is open while the relay is spoken to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from perinat_sched.booking import store as booking
+from perinat_sched.booking.session import Session
+from perinat_sched.errors import Unavailable
+from perinat_sched.notices import messages, policy, store
+from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
+from perinat_sched.notices.mime import UnsafeHeader
+from perinat_sched.notices.notice import Facts, Kind, Notice, NoticeView, Reason, told_before
+from perinat_sched.notices.policy import Plan
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage.database import Database, Tx
+from perinat_sched.zones import Clock
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
+BATCH = 20  # mails over one connection, sessions planned in one transaction
+PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the 1st, 2nd … failed attempt
+JITTER = 0.2
+RENDERINGS = 4  # of a mail whose session changes meanwhile, before it waits for the next pass
+
+
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """What became of mails since the start, for metrics."""
+
+    sent: Counter[Kind] = field(default_factory=Counter)
+    failed: Counter[Kind] = field(default_factory=Counter)
+    retried: Counter[Kind] = field(default_factory=Counter)
+    skipped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    ambiguous: int = 0  # may have been handed over twice
+
+
+class Delivery:
+    """Plans and delivers the notices of one database; any number of processes may do so at once."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        mailer: Mailer,
+        clock: Clock,
+        mail_from: str,
+        chance: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.database = database
+        self.directory = directory
+        self.mailer = mailer
+        self.clock = clock
+        self.mail_from = mail_from
+        self.chance = chance
+        self.tally = Tally()
+        self.last_pass: datetime | None = None  # when a whole pass last ended
+        self._awake = asyncio.Event()
+        self._draining = False
+
+    # Running
+
+    def wake(self) -> None:
+        """Something may be due: look now."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Deliver at each wake-up until `drain`. What goes wrong in a pass is logged; the next pass tries again."""
+        if self.database.dialect == "sqlite":  # one service a file: what is leased is from a process that died
+            await self._guarded(self._take_back_all)
+        while not self._draining:
+            await self._awake.wait()
+            self._awake.clear()
+            await self._guarded(self.run_once)
+
+    def drain(self) -> None:
+        """Claim nothing more; `run` ends when what is in flight is settled."""
+        self._draining = True
+        self.wake()
+
+    async def run_once(self) -> None:
+        """One whole pass: plan what sessions call for, then deliver until nothing is due."""
+        await self.plan()
+        while await self.deliver():
+            await self.plan()
+        self.last_pass = self.clock()
+
+    async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except Unavailable:
+            logger.warning("The database is away; mails wait.", extra={"action": "delivery_waits"})
+        except Exception:
+            logger.exception("A pass of the delivery failed.", extra={"action": "delivery_failed"})
+
+    # Planning
+
+    async def plan(self) -> None:
+        """Insert the notices that changed sessions call for."""
+        while not self._draining:
+            plans = await self.database.write(self._plan_batch)
+            if not plans:
+                return
+            for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
+                if row.state == "skipped":
+                    self._count_skipped(row, row.last_error)
+
+    async def _plan_batch(self, tx: Tx) -> list[Plan]:
+        now, domain = self.clock(), messages.domain_of(self.mail_from)
+        sessions = await store.unplanned(tx, BATCH)
+        rows = await store.of_sessions(tx, [session.id for session in sessions], lock=True)
+        plans = [
+            (session, policy.plan(session, self.directory, rows[session.id], now=now, domain=domain))
+            for session in sessions
+        ]
+        await store.write(tx, plans)
+        return [plan for _, plan in plans]
+
+    # Delivering
+
+    async def deliver(self) -> int:
+        """Claim a batch whose time has come and hand it over, over one connection; how many mails that settled.
+
+        None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
+        """
+        batch = [] if self._draining else await self._claim()
+        if not batch:
+            return 0
+        async with self.mailer.connection() as connection:
+            return await self._hand_over_all(connection, batch)
+
+    async def _claim(self) -> list[Notice]:
+        now = self.clock()
+
+        async def work(tx: Tx) -> tuple[int, list[Notice], list[Notice]]:
+            ambiguous = await store.take_back(tx, now)
+            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=BATCH)
+
+        ambiguous, expired, claimed = await self.database.write(work)
+        self.tally.ambiguous += ambiguous
+        for notice in expired:
+            if notice.attempts:
+                self._count_failed(notice, "its time is over")
+            else:
+                self._count_skipped(notice, "too-late")
+        return claimed
+
+    async def _take_back_all(self) -> None:
+        now = self.clock()
+        self.tally.ambiguous += await self.database.write(lambda tx: store.take_back(tx, now, everything=True))
+
+    async def _hand_over_all(self, connection: Connection, batch: Sequence[Notice]) -> int:
+        """One after the other; what one recipient's server says does not concern the next."""
+        waiting, settled = list(batch), 0
+        try:
+            while waiting and not self._draining:
+                notice = waiting.pop(0)
+                try:
+                    await self._hand_over(connection, notice)
+                    settled += 1
+                except Away as error:  # nobody to speak to: no other mail would do better now
+                    away, waiting = [notice, *waiting], []
+                    for each in away:
+                        await self._later(each, error)
+                    return 0
+            return settled
+        finally:
+            if waiting:
+                await self.database.write(lambda tx: store.release(tx, waiting))
+
+    async def _hand_over(self, connection: Connection, notice: Notice) -> None:
+        """Send one mail and settle it. Raises Away, before anything was sent."""
+        try:
+            mail = await self._prepare(notice)
+        except Unavailable:
+            raise
+        except Exception as error:
+            reason = f"unsafe {error}" if isinstance(error, UnsafeHeader) else type(error).__name__
+            logger.exception("A mail could not be written.", extra={"action": "notice_unwritten", "notice": notice.id})
+            await self._failed(notice, reason)
+            return
+        if mail is None:
+            return
+        try:
+            await connection.send(mail, notice.recipient)
+        except Away:
+            raise
+        except Refused as error:
+            await self._failed(notice, str(error))
+        except TryLater as error:
+            await self._later(notice, error)
+        else:
+            now = self.clock()
+            await self.database.write(lambda tx: store.sent(tx, notice, now))
+            self.tally.sent[notice.kind] += 1
+
+    async def _prepare(self, notice: Notice) -> bytes | None:
+        """The mail, noted as handed over; None: it is not to be sent, or no longer ours.
+
+        It says what holds at the moment it is noted: a session that changes while it is rendered is rendered again.
+        """
+        for _ in range(RENDERINGS):
+            async with self.database.read() as tx:
+                session = await booking.session(tx, notice.session_id)
+                rows = (await store.of_sessions(tx, [notice.session_id]))[notice.session_id]
+            if session is None or not any(row.id == notice.id and row.lease == notice.lease for row in rows):
+                return None
+            now = self.clock()
+            reason = "too-late" if notice.expires_at <= now else policy.objection(notice, session, self.directory, rows)
+            if reason:
+                await self._skip(notice, reason)
+                return None
+            mail = self._compose(notice, session, rows)
+            if await self._noted(notice, session, now):
+                return mail
+        await self.database.write(lambda tx: store.release(tx, [notice]))
+        return None
+
+    async def _noted(self, notice: Notice, session: Session, now: datetime) -> bool:
+        return await self.database.write(lambda tx: store.hand_over(tx, notice, session, now, until=now + LEASE))
+
+    def _compose(self, notice: Notice, session: Session, rows: Sequence[Notice]) -> bytes:
+        told = told_before(notice, rows)
+        before = told[-1].facts if told else None
+        invitations = [row.message_id for row in told if row.kind == "invitation"]
+        return messages.compose(
+            notice,
+            session,
+            self.directory,
+            mail_from=self.mail_from,
+            before=before if isinstance(before, Facts) else None,
+            thread=invitations[-1] if invitations else None,
+        )
+
+    # Settling
+
+    async def _skip(self, notice: Notice, reason: Reason) -> None:
+        await self.database.write(lambda tx: store.skipped(tx, notice, reason))
+        self._count_skipped(notice, reason)
+
+    async def _failed(self, notice: Notice, error: str) -> None:
+        await self.database.write(lambda tx: store.failed(tx, notice, error))
+        self._count_failed(notice, error)
+
+    async def _later(self, notice: Notice, error: TryLater) -> None:
+        """Again after a pause that grows; failed where that would be too late to help anybody."""
+        if error.ambiguous and not notice.ambiguous:
+            notice = replace(notice, ambiguous=True)
+            self.tally.ambiguous += 1
+        pause = PAUSES[min(notice.attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
+        try_at = self.clock() + pause
+        if try_at >= notice.expires_at:
+            await self._failed(notice, str(error))
+            return
+        await self.database.write(lambda tx: store.later(tx, notice, str(error), try_at=try_at))
+        self.tally.retried[notice.kind] += 1
+        logger.warning("A mail is tried again later: %s", error, extra={"action": "notice_later", "notice": notice.id})
+
+    def _count_failed(self, notice: Notice, error: str) -> None:
+        self.tally.failed[notice.kind] += 1
+        logger.error("A mail has failed: %s", error, extra={"action": "notice_failed", "notice": notice.id})
+
+    def _count_skipped(self, notice: Notice, reason: str | None) -> None:
+        self.tally.skipped[notice.kind, reason or ""] += 1
+
+    # Reading
+
+    async def notices_of(self, session_id: str) -> list[NoticeView]:
+        """The notices of a session, as they were planned."""
+        async with self.database.read() as tx:
+            rows = (await store.of_sessions(tx, [session_id]))[session_id]
+        return [NoticeView.of(row) for row in rows]

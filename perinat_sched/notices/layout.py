@@ -1,0 +1,71 @@
+"""How a letter lies on the page: as text, and as HTML that says the same.
+
+The words are all in the letter; the two templates hold none, so that neither print can say less than the other. The
+HTML reads at a telephone's width, without images and with the little style that mail programs keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from perinat_sched.i18n import Language, Message, say
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One fact: its name, and what it is; a link where it can be followed."""
+
+    label: str
+    value: str
+    link: bool = False
+
+    @property
+    def rows(self) -> list[str]:
+        """The value as it is written, line by line."""
+        return self.value.splitlines() or [""]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """Facts of one sort under a heading; never without lines."""
+
+    heading: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """Everything a mail says."""
+
+    language: Language
+    subject: str
+    first_line: str  # the reader's own hour
+    paragraphs: tuple[str, ...]
+    sections: tuple[Section, ...]
+    footer: str
+
+
+def as_text(written: Letter) -> str:
+    """The letter for any reader."""
+
+    def labelled(label: str, value: str) -> str:
+        return say(Message("{label}: {value}", label=label, value=value), written.language)
+
+    return _templates.get_template("letter.txt.j2").render(letter=written, labelled=labelled)
+
+
+def as_html(written: Letter) -> str:
+    """The same letter, readable at a telephone's width, without images."""
+    return _templates.get_template("letter.html.j2").render(letter=written)

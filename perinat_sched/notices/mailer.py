@@ -1,0 +1,223 @@
+"""Handing mails over: to an SMTP relay, or into files where none is configured.
+
+Bytes come in ready; here is only the handing over and what can become of it. Between the final dot and the relay's
+250 nobody can know whether it took the mail (RFC 1047), so what breaks there says so (`ambiguous`), and the time
+allowed for it is the ten minutes of RFC 5321 § 4.5.3.2: less makes duplicates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr, parsedate_to_datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from aiosmtplib import SMTP
+from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPSenderRefused
+
+CONNECT_SECONDS = 30.0
+COMMAND_SECONDS = 120.0
+DATA_SECONDS = 600.0
+_ADDRESS = re.compile(r"\S+@\S+")
+
+
+class NotSent(Exception):
+    """A mail that was not handed over; the text holds no address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_ADDRESS.sub("…", " ".join(reason.split()))[:200])
+
+
+class Refused(NotSent):
+    """For good: the relay does not take this mail or this recipient (5xx)."""
+
+
+class TryLater(NotSent):
+    """Not now: a 4xx, or the connection broke. `ambiguous`: it may have been taken all the same."""
+
+    def __init__(self, reason: str, *, ambiguous: bool = False) -> None:
+        super().__init__(reason)
+        self.ambiguous = ambiguous
+
+
+class Away(TryLater):
+    """There is no relay to speak to: no other mail would do better at the moment."""
+
+
+class Connection(Protocol):
+    """Takes mails one after the other."""
+
+    async def send(self, message: bytes, recipient: str) -> None:
+        """Hand one mail over. Raises Refused or TryLater; the next mail may be sent after either."""
+
+
+class Mailer(Protocol):
+    """Where mails go."""
+
+    @property
+    def name(self) -> str:
+        """As `/readyz` says it."""
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """One for a batch of mails."""
+
+
+def mailer_of(smtp_url: str | None, folder: Path, *, sender: str) -> Mailer:
+    """The mailer of the settings: a relay, or `folder`. `sender`: the mailbox that bounces go to."""
+    return SmtpMailer(smtp_url, sender=sender) if smtp_url else FileMailer(folder)
+
+
+class SmtpMailer:
+    """A relay: `smtp://host:port` (STARTTLS where it is offered), `smtps://user:password@host`.
+
+    Certificates are checked. A password is never sent in the clear: with one, smtp:// insists on STARTTLS.
+    """
+
+    name = "smtp"
+
+    def __init__(self, url: str, *, sender: str, data_seconds: float = DATA_SECONDS) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "localhost", parts.port
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+        self._tls = parts.scheme == "smtps"
+        self._sender = parseaddr(sender)[1]
+        self._data_seconds = data_seconds
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        connection = _SmtpConnection(self)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def connected(self) -> SMTP:
+        """A session with the relay, signed in. Raises Away."""
+        smtp = SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            use_tls=self._tls,
+            start_tls=False if self._tls else (True if self._user else None),
+            timeout=CONNECT_SECONDS,
+        )
+        try:
+            await smtp.connect()
+        except (SMTPException, OSError, ValueError) as error:  # ValueError: the relay's certificate has no such name
+            smtp.close()
+            raise Away(f"no relay: {_words(error)}") from error
+        return smtp
+
+    async def transfer(self, smtp: SMTP, message: bytes, recipient: str) -> None:
+        """One mail. Raises aiosmtplib's exceptions before DATA, Refused or TryLater from there on."""
+        await smtp.mail(self._sender, timeout=COMMAND_SECONDS)
+        await smtp.rcpt(recipient, timeout=COMMAND_SECONDS)
+        try:
+            await smtp.data(message, timeout=self._data_seconds)
+        except SMTPResponseException:
+            raise
+        except (SMTPException, OSError) as error:
+            raise TryLater(_words(error), ambiguous=True) from error
+
+
+class _SmtpConnection:
+    """Connects at the first mail, and again after the connection broke."""
+
+    def __init__(self, mailer: SmtpMailer) -> None:
+        self._mailer = mailer
+        self._smtp: SMTP | None = None
+
+    async def send(self, message: bytes, recipient: str) -> None:
+        if self._smtp is None or not self._smtp.is_connected:
+            self._smtp = await self._mailer.connected()
+        try:
+            await self._mailer.transfer(self._smtp, message, recipient)
+        except SMTPSenderRefused as error:  # about us, not about this recipient: for an operator to mend
+            self._hang_up()
+            raise Away(_words(error)) from error
+        except SMTPResponseException as error:
+            await self._begin_again(hang_up=error.code == 421)
+            raise (Refused if error.code >= 500 else TryLater)(_words(error)) from error
+        except TryLater:
+            self._hang_up()
+            raise
+        except (SMTPException, OSError) as error:
+            self._hang_up()
+            raise TryLater(_words(error)) from error
+        except BaseException:  # cancelled half-way: what the relay heard of it must not become part of the next mail
+            self._hang_up()
+            raise
+
+    async def close(self) -> None:
+        if self._smtp is not None:
+            with suppress(SMTPException, OSError):
+                await self._smtp.quit(timeout=5)
+            self._hang_up()
+
+    async def _begin_again(self, *, hang_up: bool) -> None:
+        """After a refusal the relay forgets this mail, or is left."""
+        try:
+            if not hang_up and self._smtp is not None:
+                await self._smtp.rset(timeout=COMMAND_SECONDS)
+                return
+        except (SMTPException, OSError):
+            pass
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, for an operator."""
+    if isinstance(error, SMTPResponseException):
+        return f"{error.code} {error.message}"
+    return f"{type(error).__name__}: {error}"
+
+
+class FileMailer:
+    """No relay: each mail becomes a file `<date>-<Message-ID>.eml` that nobody else may read.
+
+    The name follows from the mail, so that a mail written twice is one file.
+    """
+
+    name = "to files"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        yield self
+
+    async def send(self, message: bytes, recipient: str) -> None:
+        try:
+            await asyncio.to_thread(self._write, message)
+        except OSError as error:  # a full disk, a folder that is not ours
+            raise Away(f"cannot write the mail: {error.strerror}") from error
+
+    def _write(self, message: bytes) -> None:
+        head = BytesHeaderParser().parsebytes(message)
+        date = parsedate_to_datetime(head["Date"]).astimezone(UTC)
+        local_part = re.sub(r"[^\w.-]", "_", head["Message-ID"].strip("<>").partition("@")[0])
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{date:%Y%m%dT%H%M%SZ}-{local_part}.eml"
+        part = path.with_suffix(".part")
+        with suppress(FileNotFoundError):
+            part.unlink()
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(message)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)

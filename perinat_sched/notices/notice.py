@@ -1,0 +1,188 @@
+"""A notice: one mail to one recipient about one session, from the moment it is called for until it is settled.
+
+Its key says what makes it the same mail, however often a process dies over it; its Message-ID and date are frozen
+with it, so that what a crash sends twice is recognisably the same. What its reader is told is kept beside it
+(`Facts`): only a change of that calls for another mail, and from it the next mail says what changed from what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from perinat_sched.booking.session import Session
+
+Kind = Literal["invitation", "update", "cancellation", "reminder", "declined"]
+State = Literal["due", "leased", "sent", "failed", "skipped"]
+Reason = Literal[  # why a notice is skipped
+    "superseded",  # a later mail says it, or what it said is no longer so
+    "cancelled",
+    "moved",
+    "not-taking-part",
+    "taken-back",  # the site that had declined takes part again, the cancelled session takes place
+    "too-late",
+]
+
+CALENDAR_KINDS: frozenset[Kind] = frozenset(("invitation", "update", "cancellation"))  # those with a calendar part
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a reader must hear of a session. Titles, notes and other sites' answers are not among it."""
+
+    site: str  # the reader's
+    start: datetime  # UTC
+    duration: timedelta
+    timezone: str  # of the session
+    join_url: str | None
+    room: str | None  # the reader's own
+    sites: tuple[str, ...]  # all that were asked, sorted
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """That a required site declined; `over` when it takes part again, so that its next refusal is told anew."""
+
+    site: str
+    over: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One row: a mail, its reader, and how far it got. Instants are in UTC."""
+
+    id: str
+    key: str
+    session_id: str
+    kind: Kind
+    sequence: int  # of the session when this was planned, like the next two
+    revision: int
+    starts: datetime
+    lead: str = ""  # of a reminder, "P1D"
+    site: str  # the reader's
+    recipient: str
+    facts: Facts | Refusal | None
+    message_id: str
+    state: State
+    due_at: datetime
+    expires_at: datetime  # from then on nobody is helped by it
+    try_at: datetime  # due_at, later after a failed attempt
+    attempts: int = 0
+    ambiguous: bool = False  # may have been handed over twice
+    lease: str | None = None
+    leased_until: datetime | None = None
+    handed_at: datetime | None = None
+    sent_at: datetime | None = None
+    last_error: str | None = None  # of a skipped one its Reason
+    created_at: datetime
+
+    @property
+    def reached(self) -> bool:
+        """Whether its reader has it, or may have it."""
+        return self.state in ("leased", "sent") or self.handed_at is not None
+
+    @property
+    def refusal(self) -> Refusal:
+        """Of a `declined`: who declined."""
+        if not isinstance(self.facts, Refusal):
+            raise TypeError(f"a notice of kind {self.kind} is about no refusal")
+        return self.facts
+
+    @property
+    def place(self) -> tuple[int, datetime]:
+        """Its place in the order of planning."""
+        return self.revision, self.created_at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeView:
+    """A notice as people see it: a lease is nobody's business."""
+
+    kind: Kind
+    recipient: str
+    site: str
+    due_at: datetime
+    state: Literal["due", "sent", "failed", "skipped"]
+    attempts: int
+    sent_at: datetime | None
+    message_id: str
+
+    @classmethod
+    def of(cls, notice: Notice) -> NoticeView:
+        return cls(
+            kind=notice.kind,
+            recipient=notice.recipient,
+            site=notice.site,
+            due_at=notice.due_at,
+            state="due" if notice.state == "leased" else notice.state,
+            attempts=notice.attempts,
+            sent_at=notice.sent_at,
+            message_id=notice.message_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Who is written to, and for which site."""
+
+    recipient: str
+    site: str
+
+
+def planned(
+    kind: Kind,
+    session: Session,
+    to: Address,
+    *,
+    key: str,
+    domain: str,
+    now: datetime,
+    due_at: datetime,
+    expires_at: datetime,
+    lead: str = "",
+    facts: Facts | Refusal | None = None,
+    skipped: Reason | None = None,
+) -> Notice:
+    """A new row. Everything in it follows from its key and its session: planning it twice plans the same mail."""
+    if skipped is None and expires_at <= now:
+        skipped = "too-late"
+    return Notice(
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, key)),
+        key=key,
+        session_id=session.id,
+        kind=kind,
+        sequence=session.sequence,
+        revision=session.revision,
+        starts=session.start,
+        lead=lead,
+        site=to.site,
+        recipient=to.recipient,
+        facts=facts,
+        message_id=f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>",
+        state="skipped" if skipped else "due",
+        due_at=due_at,
+        expires_at=expires_at,
+        try_at=due_at,
+        last_error=skipped,
+        created_at=now,
+    )
+
+
+def in_order(rows: Sequence[Notice]) -> list[Notice]:
+    """As they were planned."""
+    return sorted(rows, key=lambda row: row.place)
+
+
+def told_before(notice: Notice, rows: Sequence[Notice]) -> list[Notice]:
+    """The invitations, updates and cancellations its reader already has, or may have, as they were planned."""
+    reader = notice.recipient.casefold()
+    return [
+        row
+        for row in in_order(rows)
+        if row.kind in CALENDAR_KINDS and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+    ]

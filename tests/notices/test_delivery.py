@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from perinat_sched.booking.session import Session
+from perinat_sched.notices.delivery import LEASE, PAUSES, Delivery
+from perinat_sched.notices.mailer import Away, Refused, SmtpMailer, TryLater
+from tests.notices.conftest import PostRoom, until
+from tests.notices.examples import CALAIS, LILLE, MAIL_FROM, MONTREAL, Mailbox, changed, network, part, read, session
+from tests.notices.relay import running_relay
+
+CALAIS_READER = "staff@calais.example"
+EVERYBODY = ["coordination@lille.example", CALAIS_READER, "staff@lille.example", "staff@sainte-justine.example"]
+WITHOUT_CALAIS = (LILLE, part("calais", "declined"), MONTREAL)
+
+
+def numbered(number: int, **changes: Any) -> Session:
+    return session(id=f"session-{number}", uid=f"session-{number}@perinat.example", **changes)
+
+
+async def test_a_booked_session_invites_and_reminds_everybody_once(room: PostRoom):
+    await room.book(session())
+    delivery = room.delivery()
+    await delivery.run_once()
+    await delivery.run_once()
+    assert sorted(room.mailbox.subjects) == [(address, "Invitation") for address in EVERYBODY]
+    room.now = session().start - timedelta(days=1)
+    await delivery.run_once()
+    await room.delivery().run_once()
+    assert sorted(room.mailbox.subjects[4:]) == [(address, "Rappel") for address in EVERYBODY]
+    assert delivery.tally.sent == Counter(invitation=4, reminder=4)
+    assert {row.state for row in await room.rows(session())} == {"sent"}
+
+
+async def test_a_reminder_leaves_neither_before_its_hour_nor_after_the_start(room: PostRoom):
+    await room.book(session())
+    await room.delivery().run_once()
+    room.now = session().start - timedelta(days=1, seconds=1)
+    await room.delivery().run_once()
+    assert len(room.mailbox.raw) == 4
+    room.now = session().start
+    delivery = room.delivery()
+    await delivery.run_once()
+    assert len(room.mailbox.raw) == 4
+    assert delivery.tally.skipped == Counter({("reminder", "too-late"): 4})
+
+
+async def test_an_update_says_what_changed_and_hangs_on_the_invitation(room: PostRoom):
+    first = await room.book(session())
+    await room.delivery().run_once()
+    await room.change(changed(first, "2027-01-22T15:30"))
+    await room.delivery().run_once()
+    invitation, update = room.mailbox.to(CALAIS_READER)
+    assert update["Subject"].startswith("Modification")
+    assert update["References"] == invitation["Message-ID"]
+    body = update.get_body(("plain",))
+    assert body is not None
+    assert "jeudi 21 janvier 2027 à 15 h 00 (heure de Paris) → vendredi 22 janvier 2027 à 15 h 30" in (
+        body.get_content().replace("\u00a0", " ")
+    )
+
+
+async def test_a_cancelled_session_is_cancelled_for_all_and_never_reminds(room: PostRoom):
+    first = await room.book(session())
+    await room.delivery().run_once()
+    await room.change(changed(first, status="cancelled", cancellation_code="no_case"))
+    await room.delivery().run_once()
+    assert sorted(room.mailbox.subjects[4:]) == [(address, "Annulation") for address in EVERYBODY]
+    room.now = session().start - timedelta(days=1)
+    await room.delivery().run_once()
+    assert len(room.mailbox.raw) == 8
+
+
+async def test_a_moved_session_reminds_at_its_new_hour_alone(room: PostRoom):
+    first = await room.book(session())
+    await room.delivery().run_once()
+    later = await room.change(changed(first, "2027-01-25T15:00"))
+    await room.delivery().run_once()
+    room.now = session().start - timedelta(days=1)
+    await room.delivery().run_once()
+    assert len(room.mailbox.raw) == 8
+    room.now = later.start - timedelta(days=1)
+    await room.delivery().run_once()
+    assert [word for _, word in room.mailbox.subjects[8:]] == ["Rappel"] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"status": "cancelled"}, "cancelled", id="cancelled"),
+        pytest.param({"wall": "2027-01-25T15:00"}, "moved", id="moved"),
+        pytest.param({"participations": WITHOUT_CALAIS}, "not-taking-part", id="declined"),
+    ],
+)
+async def test_a_change_that_is_not_yet_planned_stops_the_reminder_all_the_same(room: PostRoom, change, reason):
+    """The race: claimed by one process while another commits the change."""
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.run_once()
+    room.now = session().start - timedelta(days=1)
+    await room.change(changed(first, **change))
+    await delivery.deliver()
+    row = await room.row(first, "reminder", CALAIS_READER)
+    assert (row.state, row.last_error) == ("skipped", reason)
+    assert CALAIS_READER not in [to for to, _ in room.mailbox.raw[4:]]
+
+
+async def test_what_is_sent_says_what_holds_now(room: PostRoom):
+    """An invitation that waited is skipped for the truth, which is an invitation itself."""
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    second = await room.change(changed(first, "2027-01-22T15:00"))
+    await delivery.deliver()
+    assert room.mailbox.raw == []
+    await delivery.run_once()
+    assert [word for _, word in room.mailbox.subjects] == ["Invitation"] * 4
+    assert {row.sequence for row in await room.rows(second) if row.state == "sent"} == {1}
+
+
+async def test_a_changed_title_is_in_the_mail_that_waited(room: PostRoom):
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    await room.change(changed(first, title="Autre titre", sequence=0))
+    await delivery.run_once()
+    assert len(room.mailbox.raw) == 4
+    assert "Autre titre" in room.mailbox.mails[0]["Subject"]
+
+
+async def test_sequences_never_go_backwards_for_a_reader(room: PostRoom):
+    """A mail put off by its server is overtaken by the next; it must not follow."""
+    first = await room.book(session())
+    room.mailbox.answers = {CALAIS_READER: [TryLater("451 greylisted")]}
+    delivery = room.delivery()
+    await delivery.run_once()
+    await room.change(changed(first, "2027-01-22T15:00"))
+    await delivery.run_once()
+    room.passes(hours=2)
+    await delivery.run_once()
+    assert [mail["Subject"].split()[0] for mail in room.mailbox.to(CALAIS_READER)] == ["Invitation"]
+    mine = [row for row in await room.rows(first) if row.recipient == CALAIS_READER and not row.lead]
+    assert [(row.sequence, row.state) for row in mine] == [(0, "skipped"), (1, "sent")]
+
+
+async def test_a_mail_waits_while_another_to_the_same_reader_is_in_flight(room: PostRoom):
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    row = await room.row(first, "invitation", CALAIS_READER)
+    await room.alter(row, state="leased", lease="other", leased_until=room.now + LEASE, handed_at=room.now)
+    await room.change(changed(first, "2027-01-22T15:00"))
+    await delivery.run_once()
+    assert CALAIS_READER not in [to for to, _ in room.mailbox.raw]
+    await room.alter(row, state="sent", lease=None, sent_at=room.now)
+    await delivery.run_once()
+    assert room.mailbox.subjects[-1] == (CALAIS_READER, "Modification")
+
+
+async def test_a_refusal_is_visible_and_delays_nobody(room: PostRoom):
+    await room.book(session())
+    room.mailbox.answers = {"staff@lille.example": [Refused("550 5.1.1 staff@lille.example unknown")]}
+    delivery = room.delivery()
+    await delivery.run_once()
+    assert sorted(to for to, _ in room.mailbox.raw) == [each for each in EVERYBODY if each != "staff@lille.example"]
+    row = await room.row(session(), "invitation", "staff@lille.example")
+    assert (row.state, row.attempts, row.last_error, row.handed_at) == ("failed", 1, "550 5.1.1 … unknown", None)
+    room.passes(hours=5)
+    await delivery.run_once()
+    assert delivery.tally.failed == Counter(invitation=1)
+    assert room.mailbox.connections == 1
+
+
+async def test_a_mail_put_off_is_tried_again_after_growing_pauses_with_the_same_id_and_date(room: PostRoom):
+    await room.book(session())
+    room.mailbox.answers = {CALAIS_READER: [TryLater("451 busy") for _ in range(8)]}
+    delivery = room.delivery()
+    await delivery.run_once()
+    pauses = []
+    for attempt in range(1, 9):
+        row = await room.row(session(), "invitation", CALAIS_READER)
+        assert (row.state, row.attempts, row.ambiguous) == ("due", attempt, False)
+        pauses.append(row.try_at - room.now)
+        room.now = row.try_at - timedelta(seconds=1)
+        await delivery.run_once()
+        assert CALAIS_READER not in [to for to, _ in room.mailbox.raw]
+        room.now = row.try_at
+        await delivery.run_once()
+    assert pauses == [*PAUSES, PAUSES[-1], PAUSES[-1]]
+    row = await room.row(session(), "invitation", CALAIS_READER)
+    assert (row.state, row.attempts, row.last_error) == ("sent", 9, None)
+    assert delivery.tally.retried == Counter(invitation=8)
+    mail = read(room.mailbox.raw[-1][1])
+    assert (mail["Message-ID"], mail["Date"].datetime) == (row.message_id, row.due_at)
+
+
+@pytest.mark.parametrize("chance", [min, max])
+async def test_pauses_differ_by_a_fifth_so_that_mails_do_not_come_back_all_at_once(room: PostRoom, chance):
+    await room.book(session())
+    room.mailbox.answers = {CALAIS_READER: [TryLater("451 busy")]}
+    await room.delivery(chance=chance).run_once()
+    row = await room.row(session(), "invitation", CALAIS_READER)
+    assert (row.try_at - room.now).total_seconds() == chance(48, 72)
+
+
+async def test_a_reminder_that_cannot_be_sent_before_the_start_has_failed(room: PostRoom):
+    await room.book(session())
+    delivery = room.delivery()
+    await delivery.run_once()
+    room.mailbox.answers = {CALAIS_READER: [TryLater("451 busy") for _ in range(50)]}
+    room.now = session().start - timedelta(days=1)
+    while room.now < session().start:
+        await delivery.run_once()
+        room.passes(minutes=30)
+    row = await room.row(session(), "reminder", CALAIS_READER)
+    assert (row.state, row.last_error) == ("failed", "451 busy")
+
+
+async def test_a_reminder_that_was_tried_in_vain_has_failed_when_its_session_begins(room: PostRoom):
+    await room.book(session())
+    delivery = room.delivery()
+    await delivery.run_once()
+    room.mailbox.answers = {CALAIS_READER: [TryLater("451 busy")]}
+    room.now = session().start - timedelta(days=1)
+    await delivery.run_once()
+    room.now = session().start
+    await delivery.run_once()
+    assert (await room.row(session(), "reminder", CALAIS_READER)).state == "failed"
+    assert delivery.tally.failed == Counter(reminder=1)
+
+
+async def test_a_session_that_changes_faster_than_it_is_written_down_waits(room: PostRoom):
+    now = await room.book(session())
+
+    class Late(Delivery):
+        async def _noted(self, *args: Any) -> bool:
+            nonlocal now
+            now = await room.change(changed(now, title=f"Titre {now.revision}", sequence=0))
+            return await super()._noted(*args)
+
+    restless = Late(
+        database=room.database,
+        directory=room.directory,
+        mailer=room.mailbox,
+        clock=lambda: room.now,
+        mail_from=MAIL_FROM,
+    )
+    await restless.plan()
+    await restless.deliver()
+    assert room.mailbox.raw == []
+    assert {row.state for row in await room.rows(now)} == {"due"}
+    await room.delivery().run_once()
+    assert {str(mail["Subject"]).split(",")[0] for mail in room.mailbox.mails} == {
+        f"Invitation\u00a0: Titre {now.revision - 1}"
+    }
+
+
+async def test_a_relay_that_is_away_costs_one_call_and_loses_nothing(room: PostRoom):
+    for number in range(3):
+        await room.book(numbered(number))
+
+    class Shut(Mailbox):
+        async def send(self, message: bytes, recipient: str) -> None:
+            self.connections += 1
+            raise Away("no relay")
+
+    shut = Shut()
+    delivery = room.delivery(shut)
+    await delivery.run_once()
+    assert shut.connections == 2  # one connection, one attempt
+    assert delivery.last_pass == room.now
+    room.passes(minutes=2)
+    await room.delivery().run_once()
+    assert len(room.mailbox.raw) == 12
+    assert {row.attempts for row in await room.rows(numbered(0)) if not row.lead} == {2}
+
+
+async def test_a_lapsed_lease_comes_back_and_is_flagged_only_if_the_mail_had_left(room: PostRoom):
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    [handed, claimed] = [await room.row(first, "invitation", who) for who in (CALAIS_READER, "staff@lille.example")]
+    lease = {"state": "leased", "lease": "gone", "leased_until": room.now + LEASE}
+    await room.alter(handed, **lease, handed_at=room.now)
+    await room.alter(claimed, **lease)
+    room.now += LEASE - timedelta(seconds=1)
+    await delivery.run_once()
+    assert len(room.mailbox.raw) == 2
+    room.passes(seconds=1)
+    await delivery.run_once()
+    assert sorted(to for to, _ in room.mailbox.raw) == EVERYBODY
+    rows = [row for row in await room.rows(first) if not row.lead]
+    assert {row.recipient for row in rows if row.ambiguous} == {CALAIS_READER}
+    assert {row.state for row in rows} == {"sent"}
+    assert delivery.tally.ambiguous == 1
+    assert read(room.mailbox.raw[-1][1])["Message-ID"] in {row.message_id for row in rows}
+
+
+async def test_who_lost_the_lease_neither_sends_nor_settles(room: PostRoom):
+    first = await room.book(session())
+    slow, delivery = room.delivery(), room.delivery()
+    await slow.plan()
+    claimed = await slow._claim()
+    room.now += LEASE
+    await delivery.run_once()
+    assert len(room.mailbox.raw) == 4
+    async with room.mailbox.connection() as connection:
+        await slow._hand_over_all(connection, claimed)
+    assert len(room.mailbox.raw) == 4
+    assert {row.state for row in await room.rows(first) if not row.lead} == {"sent"}
+
+
+async def test_who_lost_the_lease_while_sending_leaves_the_row_to_its_new_holder(room: PostRoom):
+    first = await room.book(session(participations=(CALAIS,), host_site="calais"))
+
+    class Robbed(Mailbox):
+        async def send(self, message: bytes, recipient: str) -> None:
+            await super().send(message, recipient)
+            await room.alter(await room.row(first, "invitation", CALAIS_READER), lease="another's")
+
+    await room.delivery(Robbed()).run_once()
+    row = await room.row(first, "invitation", CALAIS_READER)
+    assert (row.state, row.lease, row.sent_at) == ("leased", "another's", None)
+
+
+async def test_a_reader_who_moved_to_another_site_is_written_to_for_that_site(room: PostRoom):
+    """The configuration changed between planning and sending, and the session did not."""
+    first = await room.book(session())
+    await room.delivery().plan()
+    sites = room.directory.sites
+    room.directory = network(
+        calais=replace(sites["calais"], contacts=()),
+        sainte_justine=replace(sites["sainte-justine"], contacts=(CALAIS_READER,)),
+    )
+    await room.delivery().run_once()
+    [mail] = room.mailbox.to(CALAIS_READER)
+    assert "Montréal" in mail["Subject"]
+    assert (await room.row(first, "invitation", CALAIS_READER)).site == "sainte-justine"
+
+
+async def test_two_deliverers_never_send_twice(room: PostRoom):
+    for number in range(12):
+        await room.book(numbered(number))
+
+    class Slow(Mailbox):
+        async def send(self, message: bytes, recipient: str) -> None:
+            await asyncio.sleep(0.002)
+            await super().send(message, recipient)
+
+    room.mailbox = Slow()
+    ones = [room.delivery() for _ in range(4)]
+    await ones[0].plan()
+    await asyncio.gather(*(each.run_once() for each in ones))
+    ids = [read(raw)["Message-ID"] for _, raw in room.mailbox.raw]
+    assert (len(ids), len(set(ids))) == (48, 48)
+    assert sum(1 for each in ones if each.tally.sent) > 1
+
+
+async def test_a_session_planned_by_several_at_once_has_each_notice_once(room: PostRoom):
+    first = await room.book(session())
+    await asyncio.gather(*(room.delivery().plan() for _ in range(4)))
+    assert len(await room.rows(first)) == 8
+
+
+async def test_a_text_that_could_make_a_header_fails_visibly_and_delays_nobody(room: PostRoom):
+    await room.book(numbered(1, title="=?utf-8?q?hi=0D=0ABcc:_v@x?="))
+    await room.book(numbered(2))
+    delivery = room.delivery()
+    await delivery.run_once()
+    assert len(room.mailbox.raw) == 4
+    rows = [row for row in await room.rows(numbered(1)) if not row.lead]
+    assert {(row.state, row.last_error) for row in rows} == {("failed", "unsafe Subject")}
+
+
+async def test_a_drained_delivery_gives_back_what_it_has_not_begun(room: PostRoom):
+    first = await room.book(session())
+
+    class Stopping(Mailbox):
+        async def send(self, message: bytes, recipient: str) -> None:
+            await super().send(message, recipient)
+            delivery.drain()
+
+    delivery = room.delivery(Stopping())
+    await delivery.run_once()
+    states = Counter(row.state for row in await room.rows(first) if not row.lead)
+    assert states == Counter(sent=1, due=3)
+    await room.delivery().run_once()
+    assert len(room.mailbox.raw) == 3
+
+
+async def test_the_notices_of_a_session_can_be_looked_up(room: PostRoom):
+    await room.book(session())
+    delivery = room.delivery()
+    await delivery.run_once()
+    leased = await room.row(session(), "reminder", CALAIS_READER)
+    await room.alter(leased, state="leased")
+    seen = [view for view in await delivery.notices_of(session().id) if view.recipient == CALAIS_READER]
+    assert [(view.kind, view.site, view.state, view.attempts, view.sent_at) for view in seen] == [
+        ("invitation", "calais", "sent", 1, room.now),
+        ("reminder", "calais", "due", 0, None),
+    ]
+
+
+async def test_a_pass_without_work_costs_few_statements(room: PostRoom):
+    for number in range(5):
+        await room.book(numbered(number))
+    delivery = room.delivery()
+    await delivery.run_once()
+    with room.database.counting() as count:
+        await delivery.run_once()
+    assert count.total <= 8
+
+
+async def test_planning_many_sessions_costs_no_statement_for_each_notice(room: PostRoom):
+    for number in range(20):
+        await room.book(numbered(number))
+    with room.database.counting() as count:
+        await room.delivery().plan()
+    assert count.total <= 20 + 10  # one a session, to say that it is planned
+
+
+# A real relay
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "copies", "ambiguous"),
+    [
+        pytest.param([], "sent", 1, False, id="250"),
+        pytest.param(["450 4.2.0 greylisted"], "sent", 1, False, id="4xx at RCPT"),
+        pytest.param(["data 452 4.3.1 full"], "sent", 1, False, id="4xx after DATA"),
+        pytest.param(["550 5.1.1 unknown"], "failed", 0, False, id="5xx at RCPT"),
+        pytest.param(["data 554 5.7.1 no"], "failed", 0, False, id="5xx after DATA"),
+        pytest.param(["cut"], "sent", 1, True, id="cut after DATA, not taken"),
+        pytest.param(["cut-after"], "sent", 2, True, id="cut after DATA, taken"),
+    ],
+)
+async def test_whatever_a_relay_answers_nothing_is_lost_and_doubts_are_flagged(
+    room: PostRoom, answers, state, copies, ambiguous
+):
+    first = await room.book(session())
+    async with running_relay() as relay:
+        relay.answers = {CALAIS_READER: [*answers]}
+        delivery = room.delivery(SmtpMailer(relay.url, sender="visio@perinat.example"))
+        await delivery.run_once()
+        assert sorted({*relay.recipients, CALAIS_READER}) == EVERYBODY
+        room.passes(minutes=2)
+        await delivery.run_once()
+        await delivery.run_once()
+        row = await room.row(first, "invitation", CALAIS_READER)
+        mails = [read(content) for to, content in relay.taken if to == CALAIS_READER]
+        assert (row.state, row.ambiguous, len(mails)) == (state, ambiguous, copies)
+        assert {mail["Message-ID"] for mail in mails} <= {row.message_id}
+        assert len(relay.taken) == 3 + copies
+
+
+async def test_mail_leaves_within_five_seconds_of_the_change(room: PostRoom):
+    async with running_relay() as relay:
+        delivery = room.delivery(SmtpMailer(relay.url, sender="visio@perinat.example"))
+        running = asyncio.create_task(delivery.run())
+        await room.book(session())
+        delivery.wake()
+        await until(lambda: len(relay.taken) == 4)
+        delivery.drain()
+        await asyncio.wait_for(running, 5)
+
+
+async def test_a_pass_that_fails_does_not_end_the_delivery(room: PostRoom):
+    class Broken(Mailbox):
+        def connection(self):
+            self.connections += 1
+            if self.connections == 1:
+                raise RuntimeError("broken")
+            return super().connection()
+
+    room.mailbox = Broken()
+    delivery = room.delivery()
+    running = asyncio.create_task(delivery.run())
+    await room.book(session())
+    delivery.wake()
+    await until(lambda: room.mailbox.connections)
+    room.now += LEASE
+    delivery.wake()
+    await until(lambda: len(room.mailbox.raw) == 4)
+    delivery.drain()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_on_sqlite_a_restart_takes_up_at_once_what_a_dead_process_had_leased(room: PostRoom):
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    row = await room.row(first, "invitation", CALAIS_READER)
+    await room.alter(row, state="leased", lease="dead", leased_until=room.now + LEASE)
+    running = asyncio.create_task(delivery.run())
+    delivery.wake()
+    expected = 4 if room.database.dialect == "sqlite" else 3
+    await until(lambda: delivery.last_pass)
+    delivery.drain()
+    await running
+    assert len(room.mailbox.raw) == expected

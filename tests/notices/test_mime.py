@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from email.parser import BytesParser
+from email.policy import SMTP
+
+import pytest
+
+from perinat_sched.notices import mime
+
+ICS = "BEGIN:VCALENDAR\r\nSUMMARY:Été\r\nEND:VCALENDAR\r\n".encode()
+
+
+def parsed(subject: str, body: mime.Part | None = None):
+    return BytesParser(policy=SMTP).parsebytes(
+        mime.message([("To", "a@x.example"), ("Subject", subject)], body or mime.text("plain", "Bonjour"))
+    )
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        pytest.param("Rappel", id="plain"),
+        pytest.param("Invitation : Visio Périnat — staff, jeudi 18 mars 2027 à 10 h 00 (heure de Montréal)", id="long"),
+        pytest.param("é" * 300, id="longer"),
+        pytest.param("a" * 2000, id="one long word"),
+        pytest.param("日本 😀 " * 40, id="beyond the basic plane"),
+        pytest.param("a = ?b? = c, 100 %", id="question marks"),
+    ],
+)
+def test_a_subject_is_read_as_it_was_written(subject):
+    raw = mime.message([("Subject", subject)], mime.text("plain", ""))
+    assert parsed(subject)["Subject"] == subject
+    assert max(map(len, raw.split(b"\r\n"))) <= 78
+    assert raw.isascii()
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        pytest.param("x\r\nBcc: v@x.example", id="line break"),
+        pytest.param("x\nBcc: v@x.example", id="bare LF"),
+        pytest.param("x\rBcc: v@x.example", id="bare CR"),
+        pytest.param("x\x00", id="NUL"),
+        pytest.param("x\x85y", id="NEL"),
+        pytest.param("x\u2028y", id="line separator"),
+        pytest.param("x\ud800", id="lone surrogate"),
+        pytest.param("=?utf-8?q?hi=0D=0ABcc:_v@x?=", id="encoded word"),
+        pytest.param("é =?UTF-8?B?aGkNCkJjYzogdkB4?=", id="encoded word among others"),
+    ],
+)
+def test_a_subject_that_could_make_a_header_is_refused(subject):
+    with pytest.raises(mime.UnsafeHeader, match=r"^Subject$"):
+        parsed(subject)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@b, victim@x", "a@b>\r\nBcc: v@x", "A <a@b>", "a b@c", "a@b@c", "", "é@x.example", '"a b"@c', "a@b\n"],
+)
+def test_what_is_not_one_plain_address_is_refused(address):
+    with pytest.raises(mime.UnsafeHeader, match=r"^To$"):
+        mime.address(address, "To")
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("", "visio@perinat.example"),
+        ("Perinat", "Perinat <visio@perinat.example>"),
+        ("Périnat – planification", "Périnat – planification <visio@perinat.example>"),
+        ('Le "staff", Lille', "\"Le 'staff', Lille\" <visio@perinat.example>"),
+    ],
+)
+def test_a_mailbox_has_one_name_and_one_address(name, read):
+    raw = mime.message([("From", mime.mailbox(name, "visio@perinat.example", "From"))], mime.text("plain", ""))
+    assert str(BytesParser(policy=SMTP).parsebytes(raw)["From"]) == read
+
+
+@pytest.mark.parametrize("name", ["x\r\nBcc: v@x", "=?utf-8?q?hi=0D=0ABcc:_v@x?="])
+def test_a_mailbox_whose_name_could_make_a_header_is_refused(name):
+    with pytest.raises(mime.UnsafeHeader):
+        mime.mailbox(name, "visio@perinat.example", "From")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        pytest.param("From", "<a@b>\r\nBcc: v@x.example", id="a header more"),
+        pytest.param("References", "<a@b>\r\n\r\nBcc: v@x.example", id="a body begins"),
+        pytest.param("From", "=?utf-8?q?hi=0D=0ABcc:_v@x?= <a@b>", id="a line break in an encoded word"),
+        pytest.param("From", "=?utf-8?b?A?= <a@b>", id="an encoded word that is none"),
+        pytest.param("Subject", " x", id="a subject that is not read as it was written"),
+    ],
+)
+def test_the_head_is_read_again_before_it_leaves(header, value):
+    with pytest.raises(mime.UnsafeHeader):
+        mime.message([(header, value)], mime.text("plain", ""))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("Une ligne.\n.\n..\n.point\nFrom là\n-- \nfin", id="dots and dashes"),
+        pytest.param("é" * 3000, id="one long line"),
+        pytest.param("a" * 74 + " .b\n" + "c" * 75 + ".", id="a dot at a fold"),
+        pytest.param("tab\t, espace insécable\u00a0:\ntrait = égal", id="spaces"),
+    ],
+)
+def test_a_text_is_read_as_it_was_written_and_no_line_is_long_or_starts_with_a_dot(words):
+    raw = mime.message([("Subject", "x")], mime.text("plain", words))
+    assert BytesParser(policy=SMTP).parsebytes(raw).get_content() == words.replace("\n", "\r\n") + "\r\n"
+    lines = raw.split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+    assert not any(line.startswith(b".") for line in lines)
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+def test_bytes_arrive_as_they_are():
+    part = mime.data("text/calendar; charset=UTF-8; method=REQUEST", ICS)
+    read = parsed(
+        "x", mime.multipart("mixed", "=_b", [part, mime.data("application/ics", ICS, file_name="invite.ics")])
+    )
+    calendar, file = read.iter_parts()
+    assert calendar.get_payload(decode=True) == file.get_payload(decode=True) == ICS
+    assert calendar.get_content_disposition() is None
+    assert calendar.get_param("method") == "REQUEST"
+    assert (file.get_content_disposition(), file.get_filename()) == ("attachment", "invite.ics")
+    assert not read.defects

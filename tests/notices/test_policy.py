@@ -1,0 +1,463 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from perinat_sched.notices.notice import Notice
+from perinat_sched.notices.policy import objection, reminds_at
+from perinat_sched.sites.network import Reminder
+from tests.builders import A_DAY_BEFORE, a_site
+from tests.notices.examples import (
+    A_WEEK_BEFORE,
+    AN_HOUR_BEFORE,
+    BOOKED,
+    CALAIS,
+    DOMAIN,
+    LILLE,
+    MONTREAL,
+    NETWORK,
+    Desk,
+    changed,
+    network,
+    of,
+    part,
+    session,
+)
+
+CALENDAR = ("invitation", "update", "cancellation")
+EVERYBODY = [
+    "staff@lille.example",
+    "coordination@lille.example",
+    "staff@calais.example",
+    "staff@sainte-justine.example",
+]
+
+
+def invited() -> Desk:
+    """The usual session, its invitations sent."""
+    desk = Desk()
+    desk.plan(session())
+    desk.sent()
+    return desk
+
+
+def test_every_contact_of_every_site_is_invited_once():
+    desk = Desk()
+    assert of(desk.plan(session()).new, *CALENDAR) == [("invitation", address) for address in EVERYBODY]
+    assert desk.plan(session()).new == ()
+
+
+def test_an_address_of_two_sites_gets_one_mail_for_the_first_of_them():
+    desk = Desk(network(calais=a_site("calais", contacts=("Staff@Lille.example", "staff@calais.example"))))
+    mails = [row for row in desk.plan(session()).new if row.kind == "invitation"]
+    assert [(row.recipient, row.site) for row in mails[:3]] == [
+        ("staff@lille.example", "lille"),
+        ("coordination@lille.example", "lille"),
+        ("staff@calais.example", "calais"),
+    ]
+    assert len(mails) == 4
+
+
+def test_a_site_that_the_configuration_no_longer_has_is_nobody():
+    assert Desk().plan(session(participations=(LILLE, part("gone")))).new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"title": "Autre titre"}, id="title"),
+        pytest.param({"description": "Ordre du jour"}, id="description"),
+        pytest.param({"status": "tentative"}, id="status"),
+        pytest.param({"bridge": None, "ports": 0}, id="bridge"),
+        pytest.param({"access_code": "0815"}, id="access code"),
+        pytest.param({"participations": (LILLE, CALAIS, replace(MONTREAL, answer="accepted"))}, id="another's answer"),
+        pytest.param({"participations": (LILLE, CALAIS, replace(MONTREAL, comment="oui"))}, id="another's comment"),
+    ],
+)
+def test_nothing_is_sent_for_a_change_that_nobody_must_hear(change):
+    plan = invited().plan(changed(session(), **change))
+    assert of((*plan.new, *plan.changed), *CALENDAR, "declined") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"duration": timedelta(minutes=90)}, id="length"),
+        pytest.param({"join_url": None}, id="link"),
+        pytest.param({"timezone": "Europe/Brussels"}, id="zone"),
+    ],
+)
+def test_what_concerns_all_is_told_to_all(change):
+    plan = invited().plan(changed(session(), **change))
+    assert of(plan.new, *CALENDAR) == [("update", address) for address in EVERYBODY]
+
+
+def test_a_move_is_told_to_all():
+    plan = invited().plan(changed(session(), "2027-01-22T15:00"))
+    assert of(plan.new, *CALENDAR) == [("update", address) for address in EVERYBODY]
+
+
+def test_a_room_is_told_to_its_own_site_alone():
+    plan = invited().plan(changed(session(), participations=(LILLE, replace(CALAIS, room="calais-2"), MONTREAL)))
+    assert of(plan.new, *CALENDAR) == [("update", "staff@calais.example")]
+
+
+def test_a_new_site_is_invited_and_the_others_hear_of_it():
+    plan = invited().plan(changed(session(), participations=(LILLE, CALAIS, MONTREAL, part("reunion", "pending"))))
+    assert of(plan.new, *CALENDAR) == [
+        *(("update", address) for address in EVERYBODY),
+        ("invitation", "staff@reunion.example"),
+    ]
+
+
+def test_a_removed_site_is_told_not_to_come_and_the_others_hear_of_it():
+    plan = invited().plan(changed(session(), participations=(LILLE, CALAIS)))
+    assert sorted(of(plan.new, *CALENDAR)) == [
+        ("cancellation", "staff@sainte-justine.example"),
+        *sorted(("update", address) for address in EVERYBODY[:3]),
+    ]
+
+
+def test_a_site_that_declines_leaves_and_only_the_host_hears_of_it():
+    plan = invited().plan(changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL)))
+    assert sorted(of(plan.new, *CALENDAR, "declined")) == [
+        ("cancellation", "staff@calais.example"),
+        ("declined", "coordination@lille.example"),
+        ("declined", "staff@lille.example"),
+    ]
+
+
+def test_the_host_is_not_told_that_an_optional_site_declines():
+    plan = invited().plan(changed(session(), participations=(LILLE, CALAIS, replace(MONTREAL, answer="declined"))))
+    assert of(plan.new, *CALENDAR, "declined") == [("cancellation", "staff@sainte-justine.example")]
+
+
+def test_the_host_is_told_once_of_each_refusal():
+    desk, refused = invited(), changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL))
+    desk.plan(refused)
+    desk.sent()
+    moved_link = changed(refused, join_url="https://visio.example/2")
+    assert of(desk.plan(moved_link).new, "declined") == []
+    desk.sent()
+    back = changed(moved_link, participations=(LILLE, CALAIS, MONTREAL))
+    assert of(desk.plan(back).new, *CALENDAR, "declined") == [("invitation", "staff@calais.example")]
+    desk.sent()
+    again = changed(back, participations=(LILLE, part("calais", "declined"), MONTREAL), sequence=back.sequence)
+    assert len(of(desk.plan(again).new, "declined")) == 2
+
+
+def test_the_host_hears_nothing_of_a_refusal_taken_back_before_the_mail_left():
+    desk, refused = invited(), changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL))
+    desk.plan(refused)
+    desk.plan(changed(refused, participations=(LILLE, CALAIS, MONTREAL)))
+    assert of(list(desk.rows.values()), "declined", "cancellation") == []
+
+
+def test_a_cancelled_session_is_cancelled_for_all():
+    desk = invited()
+    cancelled = changed(session(), status="cancelled", cancellation_code="postponed")
+    assert of(desk.plan(cancelled).new, *CALENDAR) == [("cancellation", address) for address in EVERYBODY]
+    desk.sent()
+    assert desk.plan(changed(cancelled, sequence=cancelled.sequence)).new == ()
+
+
+def test_a_session_that_takes_place_after_all_is_announced_again():
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    desk.sent()
+    plan = desk.plan(changed(cancelled, status="confirmed"))
+    assert of(plan.new, *CALENDAR) == [("invitation", address) for address in EVERYBODY]
+    assert {row.sequence for row in plan.new} == {2}
+
+
+def test_what_was_cancelled_before_anybody_was_told_is_never_mentioned():
+    desk = Desk()
+    desk.plan(session())
+    plan = desk.plan(changed(session(), status="cancelled"))
+    assert plan.new == ()
+    assert {(row.state, row.last_error) for row in desk.rows.values()} == {("skipped", "cancelled")}
+
+
+def test_a_cancellation_taken_back_before_it_left_is_never_mentioned():
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    plan = desk.plan(changed(cancelled, status="confirmed"))
+    assert of(list(desk.rows.values()), *CALENDAR) == []
+    assert {row.kind for row in plan.new} == set()
+
+
+def test_two_moves_before_the_mail_left_make_one_mail():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    desk.plan(changed(moved, "2027-01-25T15:00"))
+    waiting = [row for row in desk.rows.values() if row.state == "due" and row.kind in CALENDAR]
+    assert [(row.kind, row.sequence) for row in waiting] == [("update", 2)] * 4
+
+
+def test_a_move_and_back_before_the_mail_left_makes_none():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert of(list(desk.rows.values()), *CALENDAR) == []
+
+
+def test_who_was_never_told_gets_an_invitation_even_after_a_move():
+    desk = Desk()
+    desk.plan(session())
+    assert {row.kind for row in desk.plan(changed(session(), "2027-01-22T15:00")).new} == {"invitation", "reminder"}
+
+
+def test_an_invitation_in_flight_counts_as_told():
+    desk = Desk()
+    desk.plan(session())
+    desk.becomes("leased")
+    assert len(of(desk.plan(changed(session(), status="cancelled")).new, "cancellation")) == 4
+
+
+def test_a_refused_address_is_not_tried_again_until_there_is_news():
+    desk = Desk()
+    desk.plan(session())
+    desk.becomes("failed", kind="invitation")
+    renamed = changed(session(), title="Autre")
+    assert desk.plan(renamed).new == ()
+    assert len(of(desk.plan(changed(renamed, "2027-01-22T15:00")).new, "invitation")) == 4
+
+
+def test_a_mail_that_may_have_arrived_is_followed_by_an_update_and_by_a_cancellation():
+    desk = Desk()
+    desk.plan(session())
+    desk.rows = {k: replace(row, handed_at=row.due_at, ambiguous=True) for k, row in desk.rows.items()}
+    moved = changed(session(), "2027-01-22T15:00")
+    assert len(of(desk.plan(moved).new, "update")) == 4
+    assert len(of(desk.plan(changed(moved, status="cancelled")).new, "cancellation")) == 4
+
+
+def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
+    desk, now = invited(), session()
+    gone = (LILLE, CALAIS, replace(MONTREAL, answer="declined"))
+    for _ in range(3):
+        now = changed(now, participations=gone, sequence=0)
+        assert of(desk.plan(now).new, *CALENDAR) == [("cancellation", "staff@sainte-justine.example")]
+        desk.sent()
+        now = changed(now, participations=(LILLE, CALAIS, MONTREAL), sequence=0)
+        assert of(desk.plan(now).new, *CALENDAR) == [("invitation", "staff@sainte-justine.example")]
+        desk.sent()
+    assert len({row.key for row in desk.rows.values()}) == len(desk.rows)
+
+
+# Reminders
+
+
+@pytest.mark.parametrize(
+    ("wall", "zone", "lead", "local"),
+    [
+        pytest.param("2027-01-21T15:00", "Europe/Paris", A_DAY_BEFORE, "2027-01-20T15:00+01:00", id="a day before"),
+        pytest.param(
+            "2027-03-29T10:00", "Europe/Paris", A_DAY_BEFORE, "2027-03-28T10:00+02:00", id="spring, same side"
+        ),
+        pytest.param("2027-03-28T10:00", "Europe/Paris", A_DAY_BEFORE, "2027-03-27T10:00+01:00", id="across spring"),
+        pytest.param("2027-10-31T10:00", "Europe/Paris", A_DAY_BEFORE, "2027-10-30T10:00+02:00", id="across autumn"),
+        pytest.param("2027-11-04T15:00", "Europe/Paris", A_WEEK_BEFORE, "2027-10-28T15:00+02:00", id="a week, autumn"),
+        pytest.param(
+            "2027-03-14T09:00", "America/Toronto", A_DAY_BEFORE, "2027-03-13T09:00-05:00", id="Montréal, spring"
+        ),
+        pytest.param(
+            "2027-11-07T09:00", "America/Toronto", A_DAY_BEFORE, "2027-11-06T09:00-04:00", id="Montréal, autumn"
+        ),
+        pytest.param(
+            "2027-03-28T03:30", "Europe/Paris", AN_HOUR_BEFORE, "2027-03-28T01:30+01:00", id="an hour is elapsed"
+        ),
+        pytest.param("2027-03-29T02:30", "Europe/Paris", A_DAY_BEFORE, "2027-03-28T03:30+02:00", id="a skipped hour"),
+        pytest.param("2027-11-01T02:30", "Europe/Paris", A_DAY_BEFORE, "2027-10-31T02:30+02:00", id="a repeated hour"),
+        pytest.param(
+            "2027-03-28T10:00",
+            "Europe/Paris",
+            Reminder(text="P1DT1H", days=1, rest=timedelta(hours=1)),
+            "2027-03-27T09:00+01:00",
+            id="a day and an hour",
+        ),
+    ],
+)
+def test_a_lead_time_counts_days_on_the_wall(wall, zone, lead, local):
+    assert reminds_at(session(wall, timezone=zone), lead) == datetime.fromisoformat(local).astimezone(UTC)
+
+
+def test_each_site_is_reminded_at_each_lead_time():
+    reminders = [row for row in Desk(network(reminders=(A_WEEK_BEFORE, A_DAY_BEFORE))).plan(session()).new if row.lead]
+    assert [(row.lead, row.recipient) for row in reminders] == [
+        (lead, address) for lead in ("P7D", "P1D") for address in EVERYBODY
+    ]
+    assert {row.due_at for row in reminders} == {
+        datetime(2027, 1, 14, 14, tzinfo=UTC),
+        datetime(2027, 1, 20, 14, tzinfo=UTC),
+    }
+    assert {row.expires_at for row in reminders} == {session().start}
+
+
+def test_a_reminder_whose_hour_is_past_at_booking_is_skipped():
+    late = session(updated_at=datetime(2027, 1, 20, 14, 0, 1, tzinfo=UTC))
+    assert {(r.state, r.last_error) for r in Desk().plan(late).new if r.lead} == {("skipped", "too-late")}
+
+
+def test_a_reminder_that_fell_due_while_the_service_was_down_is_still_sent():
+    plan = Desk().plan(session(), now=datetime(2027, 1, 21, 8, tzinfo=UTC))
+    assert {row.state for row in plan.new if row.lead} == {"due"}
+
+
+def test_a_moved_session_is_reminded_at_its_new_hour_alone():
+    desk = invited()
+    desk.plan(changed(session(), "2027-01-25T15:00"))
+    due = {(row.due_at, row.starts) for row in desk.rows.values() if row.lead and row.state == "due"}
+    assert due == {(datetime(2027, 1, 24, 14, tzinfo=UTC), datetime(2027, 1, 25, 14, tzinfo=UTC))}
+    assert {row.last_error for row in desk.rows.values() if row.state == "skipped"} == {"moved"}
+
+
+def test_a_session_moved_and_moved_back_is_reminded_once():
+    desk, moved = invited(), changed(session(), "2027-01-25T15:00")
+    desk.plan(moved)
+    desk.plan(changed(moved, "2027-01-21T15:00"))
+    due = [row for row in desk.rows.values() if row.lead and row.state == "due"]
+    assert sorted(row.recipient for row in due) == sorted(EVERYBODY)
+    assert {row.starts for row in due} == {session().start}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "whom"),
+    [
+        pytest.param({"status": "cancelled"}, "cancelled", EVERYBODY, id="cancelled"),
+        pytest.param({"participations": (LILLE, CALAIS)}, "not-taking-part", EVERYBODY[3:], id="removed"),
+        pytest.param(
+            {"participations": (LILLE, part("calais", "declined"), MONTREAL)},
+            "not-taking-part",
+            EVERYBODY[2:3],
+            id="declined",
+        ),
+    ],
+)
+def test_who_does_not_come_is_not_reminded_until_they_come_after_all(change, reason, whom):
+    desk, off = invited(), changed(session(), **change)
+    desk.plan(off)
+    skipped = {row.recipient: row.last_error for row in desk.rows.values() if row.lead and row.state == "skipped"}
+    assert skipped == dict.fromkeys(whom, reason)
+    desk.plan(changed(off, status="confirmed", participations=session().participations))
+    assert sorted(row.recipient for row in desk.rows.values() if row.lead and row.state == "due") == sorted(EVERYBODY)
+
+
+def test_a_lead_time_that_is_no_longer_configured_is_dropped_at_the_next_change():
+    desk = Desk(network(reminders=(A_WEEK_BEFORE, A_DAY_BEFORE)))
+    desk.plan(session())
+    desk.directory = NETWORK
+    desk.plan(changed(session(), title="Autre"))
+    assert {(r.lead, r.state, r.last_error) for r in desk.rows.values() if r.lead} == {
+        ("P7D", "skipped", "superseded"),
+        ("P1D", "due", None),
+    }
+
+
+def test_a_reader_of_two_sites_is_reminded_for_the_one_that_still_comes():
+    desk = Desk(network(calais=a_site("calais", contacts=("staff@sainte-justine.example",))))
+    desk.plan(session())
+    desk.plan(changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL)))
+    sites = {row.recipient: row.site for row in desk.rows.values() if row.lead}
+    assert sites["staff@sainte-justine.example"] == "sainte-justine"
+
+
+def test_a_session_that_takes_place_after_all_too_late_for_its_reminder_is_not_reminded():
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    desk.plan(changed(cancelled, status="confirmed", updated_at=datetime(2027, 1, 20, 15, tzinfo=UTC)))
+    assert {row.state for row in desk.rows.values() if row.lead} == {"skipped"}
+
+
+def test_the_same_session_plans_the_same_rows_whoever_plans_them():
+    assert Desk().plan(session(), now=BOOKED) == Desk().plan(session(), now=BOOKED)
+
+
+def test_keys_say_what_makes_a_mail_the_same():
+    keys = {row.kind: row.key for row in Desk().plan(session()).new if row.recipient == "staff@calais.example"}
+    about, start = session().id, int(session().start.timestamp())
+    assert keys == {
+        "invitation": f"invitation:{about}:0:staff@calais.example",
+        "reminder": f"reminder:{about}:{start}:P1D:staff@calais.example",
+    }
+
+
+def test_a_message_id_hides_its_recipient_and_belongs_to_the_mailbox():
+    for row in Desk().plan(session()).new:
+        assert row.message_id.endswith(f"@{DOMAIN}>")
+        assert "calais" not in row.message_id
+
+
+def test_news_of_a_session_that_is_long_over_helps_nobody():
+    desk = invited()
+    cancelled = changed(session(), status="cancelled", updated_at=session().end + timedelta(days=2))
+    plan = desk.plan(cancelled)
+    assert {(row.state, row.last_error) for row in plan.new} == {("skipped", "too-late")}
+
+
+# What delivery asks before it hands over
+
+
+def row_of(desk: Desk, kind: str, recipient: str = "staff@calais.example") -> Notice:
+    return next(row for row in desk.rows.values() if row.kind == kind and row.recipient == recipient)
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "reason"),
+    [
+        pytest.param("invitation", session(), None, id="still true"),
+        pytest.param("invitation", changed(session(), title="Autre"), None, id="another title"),
+        pytest.param("invitation", changed(session(), "2027-01-22T15:00"), "superseded", id="moved"),
+        pytest.param("invitation", changed(session(), status="cancelled"), "cancelled", id="cancelled"),
+        pytest.param("invitation", changed(session(), participations=(LILLE,)), "not-taking-part", id="removed"),
+        pytest.param("reminder", session(), None, id="reminder still true"),
+        pytest.param("reminder", changed(session(), "2027-01-22T15:00"), "moved", id="reminder of a moved one"),
+        pytest.param("reminder", changed(session(), status="cancelled"), "cancelled", id="reminder of a cancelled one"),
+        pytest.param(
+            "reminder",
+            changed(session(), participations=(LILLE, part("calais", "declined"))),
+            "not-taking-part",
+            id="reminder to who declined",
+        ),
+    ],
+)
+def test_a_mail_is_sent_only_if_it_is_still_true(kind, now, reason):
+    desk = Desk()
+    desk.plan(session())
+    assert objection(row_of(desk, kind), now, NETWORK, list(desk.rows.values())) == reason
+
+
+def test_a_mail_never_follows_its_successor():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    late = replace(row_of(desk, "invitation"), state="leased", handed_at=None)
+    assert objection(late, moved, NETWORK, list(desk.rows.values())) == "superseded"
+    assert objection(row_of(desk, "update"), moved, NETWORK, list(desk.rows.values())) is None
+
+
+def test_a_cancellation_is_not_sent_to_who_comes_after_all():
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    row = row_of(desk, "cancellation")
+    assert objection(row, cancelled, NETWORK, list(desk.rows.values())) is None
+    assert objection(row, changed(cancelled, status="confirmed"), NETWORK, []) == "taken-back"
+
+
+def test_the_host_is_not_told_of_a_refusal_that_was_taken_back():
+    desk, refused = invited(), changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL))
+    desk.plan(refused)
+    row = row_of(desk, "declined", "staff@lille.example")
+    assert objection(row, refused, NETWORK, []) is None
+    assert objection(row, changed(refused, participations=(LILLE, CALAIS, MONTREAL)), NETWORK, []) == "taken-back"
+    assert objection(row, changed(refused, status="cancelled"), NETWORK, []) == "cancelled"
+
+
+def test_a_refusal_whose_session_is_cancelled_before_the_mail_left_is_not_told():
+    desk, refused = invited(), changed(session(), participations=(LILLE, part("calais", "declined"), MONTREAL))
+    desk.plan(refused)
+    desk.plan(changed(refused, status="cancelled"))
+    assert {(row.state, row.last_error) for row in desk.rows.values() if row.kind == "declined"} == {
+        ("skipped", "cancelled")
+    }
