@@ -1,0 +1,1 @@
+"""Where everything is kept: SQLite in the house, PostgreSQL for several nodes."""

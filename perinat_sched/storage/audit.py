@@ -1,0 +1,64 @@
+"""Who did what, when, to which object: a row for every change, in the change's own transaction.
+
+Rows are only ever added; the database refuses everything else (`guards`). They carry codes and numbers, never a text
+that somebody typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from perinat_sched.storage.database import Tx
+from perinat_sched.storage.tables import audit
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditRow:
+    """One thing that was done."""
+
+    id: int  # grows with time
+    at: datetime  # UTC
+    actor: str  # a token's id, or "system"
+    action: str
+    object_type: str
+    object_id: str
+    details: Mapping[str, Any]
+
+
+async def record(
+    tx: Tx,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    object_type: str,
+    object_id: str,
+    details: Mapping[str, Any] = NOTHING,
+) -> None:
+    """Note what this transaction does."""
+    await tx.execute(
+        insert(audit).values(
+            at=at,
+            actor=actor,
+            action=action,
+            object_type=object_type,
+            object_id=object_id,
+            details=dict(details),
+        )
+    )
+
+
+async def read(tx: Tx, *, after: int | None, limit: int) -> list[AuditRow]:
+    """The newest rows first; `after` is the id of the last row of the page before."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(audit.c.id < after)
+    return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]

@@ -1,0 +1,250 @@
+"""The tables, as SQLAlchemy Core knows them. `migrations/` makes them; a test compares the two.
+
+Instants are whole seconds since 1970 in UTC (`Instant`), the same on both engines. A wall time is text,
+`YYYY-MM-DDTHH:MM`, beside its zone. The guards against double booking are triggers and an exclusion constraint:
+`guards` makes and checks them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in UTC, kept as whole seconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value.timestamp())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only with INTEGER
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("uid", String(100), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("network", String(40), nullable=False),
+    Column("host_site", String(40), nullable=False),
+    Column("wall_start", String(16), nullable=False),
+    Column("timezone", String(60), nullable=False),
+    Column("fold", Integer, nullable=False),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant, nullable=False),
+    Column("tzdata_version", String(10), nullable=False),
+    Column("bridge", String(40)),
+    Column("ports", Integer, nullable=False),
+    Column("join_url", Text),
+    Column("access_code", Text),
+    Column("override_reason", Text),
+    Column("cancellation_code", String(20)),
+    Column("cancellation_reason", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("planned_revision", Integer, nullable=False, server_default="-1"),  # up to which notices are planned
+    Index(None, "starts", "id"),
+    Index(None, "network", "starts"),
+    Index(
+        None,
+        "planned_revision",  # whose notices are not planned yet: a handful at any time
+        sqlite_where=text("planned_revision < revision"),
+        postgresql_where=text("planned_revision < revision"),
+    ),
+)
+
+participations = Table(
+    "participations",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("site", String(40), nullable=False),
+    Column("position", Integer, nullable=False),  # the host is 0
+    Column("required", Boolean, nullable=False),
+    Column("room", String(40)),
+    Column("room_asked", Boolean, nullable=False),
+    Column("answer", String(10), nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("overridden", Boolean, nullable=False),
+    Column("comment", Text, nullable=False),
+    PrimaryKeyConstraint("session_id", "site"),
+    Index(None, "site"),
+)
+
+resources = Table(  # the rooms and bridges of the configuration, as things that can be held
+    "resources",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(10), nullable=False),  # room | bridge
+    Column("code", String(40), nullable=False),
+    Column("capacity", Integer, nullable=False),  # 1, or the ports
+    UniqueConstraint("kind", "code"),
+)
+
+holds = Table(  # what the sessions that are not cancelled hold: one row a session and resource
+    "holds",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("resource_id", ForeignKey("resources.id"), nullable=False),
+    Column("exclusive", Boolean, nullable=False),  # a room
+    Column("starts", Instant, nullable=False),  # guarded: a room from start to end, a bridge with its margins
+    Column("ends", Instant, nullable=False),
+    Column("around_starts", Instant, nullable=False),  # with set-up and release
+    Column("around_ends", Instant, nullable=False),
+    Column("units", Integer, nullable=False),
+    PrimaryKeyConstraint("session_id", "resource_id"),
+    Index(None, "resource_id", "around_starts"),
+)
+
+closures = Table(  # entered by people; those of calendars/*.ics stay in their files
+    "closures",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("scope", String(10), nullable=False),  # site | room | bridge
+    Column("code", String(40), nullable=False),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "code", "starts"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the token; the token itself is nowhere
+    Column("name", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("sites", JSON, nullable=False),
+    Column("networks", JSON, nullable=False),
+    Column("person", String(36)),
+    Column("email", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the secret in its address
+    Column("owner", ForeignKey("tokens.id"), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("of", String(40), nullable=False),
+    Column("detail", String(10), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Index(None, "owner"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("token", String(36), nullable=False),
+    Column("route", String(100), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of the request's body
+    Column("status", Integer),  # None while the first request is being carried out
+    Column("body", Text),
+    Column("headers", JSON),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("token", "route", "key"),
+    Index(None, "created_at"),
+)
+
+notices = Table(  # one row a mail and recipient; see reliability.md § 2
+    "notices",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("key", String(400), nullable=False, unique=True),  # what makes it the same mail
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("kind", String(20), nullable=False),  # invitation | update | cancellation | reminder | declined
+    Column("sequence", Integer, nullable=False),  # of the session when it was planned
+    Column("revision", Integer, nullable=False),  # likewise: the order in which mails were planned
+    Column("starts", Instant, nullable=False),  # of the session when it was planned
+    Column("lead", String(20), nullable=False),  # of a reminder: "P1D"; else empty
+    Column("site", String(40), nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("facts", JSON, nullable=False),  # what the recipient is told: a change of it calls for an update
+    Column("message_id", String(200), nullable=False),
+    Column("state", String(10), nullable=False),  # due | leased | sent | failed | skipped
+    Column("due_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("try_at", Instant, nullable=False),  # due_at, later after a failed attempt
+    Column("attempts", Integer, nullable=False),
+    Column("ambiguous", Boolean, nullable=False),  # may have been handed over twice
+    Column("lease", String(36)),
+    Column("leased_until", Instant),
+    Column("handed_at", Instant),
+    Column("sent_at", Instant),
+    Column("last_error", Text),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "state", "try_at"),
+    Index(None, "session_id"),
+)
+
+audit = Table(  # append-only: triggers refuse UPDATE and DELETE
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(36), nullable=False),  # a token's id, or "system"
+    Column("action", String(40), nullable=False),
+    Column("object_type", String(20), nullable=False),
+    Column("object_id", String(100), nullable=False),
+    Column("details", JSON, nullable=False),  # codes and numbers only, never a text somebody typed
+    Index(None, "at"),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
