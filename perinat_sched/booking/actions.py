@@ -194,12 +194,12 @@ class Bookings:
     async def _locked(self, tx: Tx, actor: Actor, action: Action, session_id: str, site: str | None = None) -> Session:
         """The session, kept from others until the end, if the caller may do this to it."""
         found = self.enquiries.visible(actor, await store.lock_session(tx, session_id))
-        if site is not None and found.participation(site) is None:
-            raise NotFound
         subject = subject_of(found)
         target = subject if site is None else SiteRef(site, subject)
         if not may(actor, action, target, self.directory):
             raise Forbidden
+        if site is not None and found.participation(site) is None:
+            raise NotFound
         return found
 
     async def _fit(self, tx: Tx, proposal: Proposal, interval: Interval, before: Session | None = None) -> Fit:

@@ -87,16 +87,15 @@ async def lock_session(tx: Tx, session_id: str) -> Session | None:
 
 def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
     """The sessions, not cancelled, that take place in what is closed."""
+    taking_part = select(participations.c.session_id).where(
+        participations.c.site == closure.code, participations.c.answer != "declined"
+    )
     in_place = {
-        "site": lambda: sessions.c.id.in_(
-            select(participations.c.session_id).where(
-                participations.c.site == closure.code, participations.c.answer != "declined"
-            )
-        ),
-        "room": lambda: where_room(closure.code),
-        "bridge": lambda: sessions.c.bridge == closure.code,
-    }[closure.scope]()
-    return and_(overlapping(closure.interval), sessions.c.status != "cancelled", in_place)
+        "site": sessions.c.id.in_(taking_part),
+        "room": where_room(closure.code),
+        "bridge": sessions.c.bridge == closure.code,
+    }
+    return and_(overlapping(closure.interval), sessions.c.status != "cancelled", in_place[closure.scope])
 
 
 async def add(tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]) -> None:

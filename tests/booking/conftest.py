@@ -38,7 +38,7 @@ class Office:
     closures: Closures = field(init=False)
 
     def __post_init__(self) -> None:
-        common = {
+        common: dict[str, Any] = {
             "database": self.database,
             "directory": self.directory,
             "calendars": NO_CALENDARS,
@@ -48,18 +48,18 @@ class Office:
         self.bookings = Bookings(**common, enquiries=self.enquiries)
         self.closures = Closures(**common, enquiries=self.enquiries)
 
-    async def book(self, actor: Actor = OF_LILLE, **asked: Any) -> Session:
+    async def book(self, actor: Actor = OF_LILLE, **asked: Any) -> Any:
         """Book the usual session, with what is given."""
         booked = await self.bookings.book(actor, replace(ASKED, **asked))
         assert isinstance(booked, Session)
         return booked
 
-    async def change(self, session: Session, actor: Actor = OF_LILLE, **changes: Any) -> Session:
+    async def change(self, session: Session, actor: Actor = OF_LILLE, **changes: Any) -> Any:
         return await self.bookings.change(actor, session.id, session.revision, Changes(**changes))
 
     async def answer(
         self, session: Session, site: str, answer: Any, actor: Actor = ADMIN, room: str | None = None
-    ) -> Session:
+    ) -> Any:
         return await self.bookings.answer(actor, session.id, site, answer, room, "", sure=False)
 
 

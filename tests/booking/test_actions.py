@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -52,7 +53,7 @@ async def test_two_sessions_never_overlap_in_a_room_and_the_refusal_offers_alter
     with pytest.raises(BookingRefused) as refusal:
         await office.book(start="2027-03-18T15:30")
     assert codes(refusal) == [("room_taken", "calais")]
-    assert refusal.value.conflicts[0].hold.session == first.id
+    assert (hold := refusal.value.conflicts[0].hold) and hold.session == first.id
     offered = refusal.value.alternatives
     assert [slot.start.isoformat() for slot in offered] == [
         "2027-03-18T15:45:00+00:00",  # 16:45 in Lille: release and set-up of Calais's one room are kept apart
@@ -78,7 +79,7 @@ async def test_all_reasons_are_reported_at_once(office: Office) -> None:
 
 
 async def test_a_reason_overrides_what_may_be_overridden_and_asks_the_site(office: Office) -> None:
-    evening = {"start": "2027-03-18T19:00", "required_sites": ("calais",)}
+    evening: dict[str, Any] = {"start": "2027-03-18T19:00", "required_sites": ("calais",)}
     with pytest.raises(BookingRefused) as refusal:
         await office.book(**evening)
     assert all(conflict.overridable for conflict in refusal.value.conflicts)

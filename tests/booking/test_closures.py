@@ -41,7 +41,7 @@ async def test_what_is_closed_is_refused_until_it_is_opened_again(
 ) -> None:
     hours = {"start": "2027-03-18T13:00:00Z", "until": "2027-03-18T17:00:00Z"}
     closed, _ = await office.closures.enter(ADMIN, ClosureAsked(**(WORKS | hours | {"scope": scope, "code": code})))
-    three = {"required_sites": ("calais", "roubaix")}
+    three: dict[str, Any] = {"required_sites": ("calais", "roubaix")}
     with pytest.raises(BookingRefused) as refused:
         await office.book(**three)
     assert [conflict.code for conflict in refused.value.conflicts] == [refusal]

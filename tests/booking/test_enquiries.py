@@ -9,6 +9,7 @@ import pytest
 
 from perinat_sched import zones
 from perinat_sched.booking.request import Asked
+from perinat_sched.booking.session import Session
 from perinat_sched.booking.slot_request import SlotsAsked
 from perinat_sched.booking.store import SessionFilter
 from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound
@@ -39,6 +40,7 @@ async def test_every_slot_listed_books_and_none_that_books_is_missing(office: Of
             assert moment not in listed, moment
         else:
             assert moment in listed, moment
+            assert isinstance(booked, Session)
             await office.bookings.cancel(OF_LILLE, booked.id, "cancelled", "", sure=False)
 
 
@@ -92,8 +94,8 @@ async def test_a_search_costs_the_same_statements_for_two_sites_and_fifty(open_o
 async def test_a_search_for_a_session_to_be_moved_counts_its_own_places_as_free(office: Office) -> None:
     session = await office.book()
     day = session.wall_start.date()
-    hour = {"first_day": day, "last_day": day, "after": time(15), "before": 16 * 60 + 30}
-    asked = {"sites": ("lille", "calais"), "kind": "staff", **hour}
+    hour: dict[str, Any] = {"first_day": day, "last_day": day, "after": time(15), "before": 16 * 60 + 30}
+    asked: dict[str, Any] = {"sites": ("lille", "calais"), "kind": "staff", **hour}
     _, taken = await office.enquiries.search(OF_LILLE, SlotsAsked(**asked))
     _, free = await office.enquiries.search(OF_LILLE, SlotsAsked(**asked, except_session=session.id))
     assert (len(taken.slots), len(free.slots)) == (0, 7)
@@ -129,7 +131,7 @@ async def test_a_search_for_a_session_to_be_moved_counts_its_own_places_as_free(
     ],
 )
 async def test_a_wrong_search_names_the_field(office: Office, field: str, asked: dict[str, Any]) -> None:
-    usual = {"sites": ("lille", "calais"), "kind": "staff", **WEEK}
+    usual: dict[str, Any] = {"sites": ("lille", "calais"), "kind": "staff", **WEEK}
     with pytest.raises(InvalidRequest) as refusal:
         await office.enquiries.search(OF_LILLE, SlotsAsked(**(usual | asked)))
     assert field in [error.field for error in refusal.value.errors]
@@ -167,3 +169,33 @@ async def test_days_of_a_list_are_those_of_each_host(open_office: Any) -> None:
         ADMIN, SessionFilter(first_day=date(2027, 3, 18), last_day=date(2027, 3, 18)), after=None, limit=10
     )
     assert [one.id for one in found.sessions] == [session.id]
+
+
+async def test_lists_agree_with_what_single_readings_say(open_office: Any) -> None:
+    networks = {"a": ("one",), "b": ("one", "two"), "c": ("two",), "d": ("one", "two")}
+    office = await open_office(a_directory(*(a_site(code, networks=of) for code, of in networks.items()), ports=None))
+    shapes = [("a", "b", "one"), ("b", "a", "one"), ("b", "c", "two"), ("d", "c", "two"), ("c", None, "two")]
+    for day, (host, other, network) in enumerate(shapes, start=8):
+        await office.book(
+            actor=ADMIN,
+            host_site=host,
+            required_sites=(other,) if other else (),
+            network=network,
+            start=f"2027-03-{day:02}T10:00",
+        )
+    everything = (await office.enquiries.sessions(ADMIN, SessionFilter(), after=None, limit=10)).sessions
+    assert len(everything) == len(shapes)
+    places = [frozenset(), frozenset("a"), frozenset("c"), frozenset("ad")]
+    for role in ("admin", "coordinator", "clinician"):
+        for sites in places:
+            for nets in (frozenset(), frozenset(("one",)), frozenset(("two",))):
+                actor = Actor(token="x", role=role, sites=sites, networks=nets)
+                page = await office.enquiries.sessions(actor, SessionFilter(), after=None, limit=10)
+                seen = [one.id for one in everything if office.enquiries.sight(actor, one) != "none"]
+                assert [one.id for one in page.sessions] == seen, actor
+                for site in networks:
+                    page = await office.enquiries.sessions(actor, SessionFilter(site=site), after=None, limit=10)
+                    in_full = [
+                        o.id for o in everything if site in o.sites and office.enquiries.sight(actor, o) == "full"
+                    ]
+                    assert [one.id for one in page.sessions] == in_full, (actor, site)
