@@ -127,7 +127,10 @@ def draft(asked: Asked, directory: Directory, now: datetime, *, fresh: Collectio
     )
     network = checks.network(asked.network, host, sites)
     checks.rooms({f"rooms.{site}": (site, room) for site, room in asked.rooms.items()}, asked.host_site, sites)
-    duration = checks.duration(asked.duration_minutes, kind)
+    # What follows from an unknown kind or host is not held against the caller, too.
+    duration = (
+        None if kind is None and asked.duration_minutes is None else checks.duration(asked.duration_minutes, kind)
+    )
     zone = checks.zone(asked.timezone, host)
     said = _texts(checks, asked, directory, kind, host, FREE_TEXTS if fresh is None else fresh)
     assert host and kind and network and zone and duration
@@ -172,11 +175,9 @@ def _texts(
 ) -> dict[str, str | None]:
     """The texts, cleaned; those that are given now are searched for health data."""
     required = partial(texts.one_line, required=True)
-    title = asked.title
-    if title is None and kind and host:
-        title = kind.title[host.language]
+    title = asked.title if asked.title is not None else kind.title[host.language] if kind and host else None
     said = {
-        "title": checks.text("title", lambda: required("title", title or "")),
+        "title": _optional(checks, required, "title", title),
         "description": checks.text("description", lambda: texts.paragraph("description", asked.description)),
         "access_code": _optional(checks, required, "access_code", asked.access_code),
         "override_reason": _optional(checks, required, "override_reason", asked.override_reason),

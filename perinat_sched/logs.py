@@ -1,0 +1,81 @@
+"""The log: one JSON object a line, with an action and the request it belongs to, and no secret in it.
+
+What is logged are sentences of ours and codes; a title, a name, an address or a feed's token never is. Two fences
+stand behind that rule: an exception is told by its types and places, without its text, which may quote what somebody
+sent (aiohttp's own errors quote whole requests); and whatever looks like a token is blotted out of every line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TextIO
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+SECRETS = (
+    (re.compile(r"ps_[A-Za-z0-9_-]{8,}"), "ps_…"),
+    (re.compile(r"/feeds/[^/\s\"']+?\.ics"), "/feeds/….ics"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"'\\]+"), r"\1 …"),
+    (re.compile(r"://[^/\s:@\"']*:[^/\s@\"']*@"), "://…@"),
+)
+ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; what is given as `extra` stands beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage().partition("\n")[0],  # asyncio's further lines quote exceptions
+        }
+        if identity := request_id.get():
+            line["request_id"] = identity
+        line |= {name: value for name, value in vars(record).items() if name not in ORDINARY}
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = told(record.exc_info[1])
+        return redacted(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def told(error: BaseException) -> list[str]:
+    """An exception and its causes: their types, and where they were raised, without their texts."""
+    lines: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(lines) < 100:
+        reason = f": {current.strerror}" if isinstance(current, OSError) else ""
+        lines.append(f"{type(current).__module__}.{type(current).__qualname__}{reason}")
+        lines += _places(current.__traceback__)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return lines
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    frames = traceback.extract_tb(trace, limit=-20)
+    return [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def redacted(text: str) -> str:
+    """`text` without anything that looks like a token, a feed address or a password in a URL."""
+    for pattern, instead in SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def set_up(level: str, stream: TextIO | None = None) -> None:
+    """Send every logger's lines to `stream` (standard output), from `level` on."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(True)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every tick
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)

@@ -1,0 +1,74 @@
+"""Calendar feeds: opened and revoked by signed-in callers, read by whoever knows the address."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from http import HTTPStatus
+
+from aiohttp import web
+
+from perinat_sched.errors import NotFound
+from perinat_sched.feeds.edition import accepts_gzip
+from perinat_sched.feeds.store import Feed
+from perinat_sched.web.call import Call, answer
+from perinat_sched.web.directory import paged
+from perinat_sched.web.schemas.base import NoQuery, Paging
+from perinat_sched.web.schemas.feeds import FeedList, FeedOpened, FeedOut, FeedRequest
+from perinat_sched.web.views import written
+
+SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # anything else was never an address of ours
+
+
+async def create(call: Call[NoQuery, FeedRequest]) -> web.Response:
+    asked, feeds = call.body, call.services.feeds
+    feed, secret = await feeds.create(
+        call.actor,
+        asked.scope,
+        asked.of,
+        asked.detail,
+        asked.label,
+        asked.language,
+        asked.kinds,
+        asked.no_patient_data,
+    )
+    opened = FeedOpened(**dict(_told(feed)), url=feeds.url(secret), webcal_url=feeds.webcal_url(secret))
+    return answer(opened, HTTPStatus.CREATED)
+
+
+async def listed(call: Call[Paging, None]) -> web.Response:
+    page, following = paged(call, await call.services.feeds.list_for(call.actor))
+    return answer(FeedList(items=[_told(feed) for feed in page], next=following))
+
+
+async def revoke(call: Call[NoQuery, None]) -> web.Response:
+    await call.services.feeds.revoke(call.actor, call.path("id"))
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def published(call: Call[NoQuery, None]) -> web.Response:
+    secret = call.path("secret")
+    if not SECRET.fullmatch(secret):
+        raise NotFound
+    call.services.feed_reads.count(hashlib.sha256(secret.encode()).hexdigest())
+    headers = call.request.headers
+    told = await call.services.feeds.publish(
+        secret,
+        if_none_match=",".join(headers.getall("If-None-Match", [])) or None,
+        accept_gzip=accepts_gzip(headers.get("Accept-Encoding")),
+        head=call.request.method == "HEAD",
+    )
+    return web.Response(status=told.status, body=told.body, headers=told.headers)
+
+
+def _told(feed: Feed) -> FeedOut:
+    return FeedOut(
+        id=feed.id,
+        scope=feed.scope,
+        of=feed.of,
+        detail=feed.detail,
+        label=feed.label,
+        language=feed.language,
+        kinds=list(feed.kinds),
+        created_at=written(feed.created_at, "UTC"),
+    )

@@ -1,0 +1,115 @@
+"""What every request passes: an id, a log line and a count on the way out, problems told, headers that protect.
+
+The log line and the metrics know a request by its route's template: a path may carry a feed's secret, a query may
+carry what somebody typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from perinat_sched import logs
+from perinat_sched.errors import BookingRefused, PerinatError
+from perinat_sched.i18n import language_of
+from perinat_sched.web import problems, refusals
+from perinat_sched.web.call import CALLER
+from perinat_sched.web.services import SERVICES
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+UNMATCHED = "unmatched"
+
+log = logging.getLogger("perinat_sched.access")
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "perinat-sched",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+@web.middleware
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, then tell log and metrics what became of it."""
+    began = time.perf_counter()
+    services = request.app[SERVICES]
+    sent = request.headers.get("X-Request-Id", "")
+    identity = sent if SAFE_ID.fullmatch(sent) else uuid.uuid4().hex
+    mark = logs.request_id.set(identity)
+    status = 499  # the client went away
+    try:
+        response = await handler(request)
+        status = response.status
+        _protect(request, response)
+        response.headers["X-Request-Id"] = identity
+        if services.course.draining:
+            response.force_close()
+        return response
+    finally:
+        seconds = time.perf_counter() - began
+        template = template_of(request)
+        services.metrics.answered(request.method, template, status, seconds)
+        log.info(
+            "answered",
+            extra={
+                "action": "request",
+                "method": request.method if request.method.isalpha() else "other",
+                "route": template,
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "caller": caller.token if (caller := request.get(CALLER)) else None,
+            },
+        )
+        logs.request_id.reset(mark)
+
+
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as problem+json; what nobody expected is logged, and told without its text."""
+    language = language_of(request.headers.get("Accept-Language"))
+    try:
+        return await handler(request)
+    except BookingRefused as refused:
+        services = request.app[SERVICES]
+        for conflict in refused.conflicts:
+            services.metrics.refused(conflict.code)
+        extensions = await refusals.extensions(services, request[CALLER], refused, language)
+        return problems.response(refused, language, extensions)
+    except PerinatError as error:
+        if problems.type_of(error).status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
+            error = problems.UnexpectedError()
+        return problems.response(error, language)
+    except web.HTTPMethodNotAllowed as failure:
+        allowed = ", ".join(sorted({*failure.allowed_methods, "OPTIONS"}))
+        if request.method == "OPTIONS":
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
+        return problems.response(problems.MethodNotAllowed(allowed), language)
+    except web.HTTPException as failure:
+        return problems.response(problems.of_http(failure), language)
+    except Exception as error:
+        log.exception("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
+        return problems.response(problems.UnexpectedError(), language)
+
+
+def template_of(request: web.Request) -> str:
+    """The address as the table of routes writes it, or "unmatched"."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else UNMATCHED
+
+
+def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "no-store")

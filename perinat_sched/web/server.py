@@ -1,0 +1,64 @@
+"""The application: every route of the table behind the same door.
+
+The door: who are you (401), may you at all (403), not so fast (429), what do you ask and say (422), then the handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from perinat_sched.errors import Forbidden, Unauthenticated
+from perinat_sched.i18n import language_of
+from perinat_sched.web import middleware, reading
+from perinat_sched.web.call import CALLER, Call
+from perinat_sched.web.route import Policy, Route
+from perinat_sched.web.routes import ROUTES
+from perinat_sched.web.schemas.base import NoQuery
+from perinat_sched.web.services import SERVICES, Services
+
+BEARER = "bearer "
+
+
+def application(services: Services) -> web.Application:
+    """The aiohttp application of a running service."""
+    app = web.Application(middlewares=[middleware.observed, middleware.told], client_max_size=reading.LARGEST_BODY)
+    app[SERVICES] = services
+    for route in ROUTES:
+        door = _door(route, services)
+        if route.method == "GET":
+            app.router.add_get(route.path, door, allow_head=True)
+        else:
+            app.router.add_route(route.method, route.path, door)
+    return app
+
+
+def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def enter(request: web.Request) -> web.StreamResponse:
+        if route.policy.needs_token:
+            await _sign_in(route, request, services)
+        query = reading.query(route.query, request) if route.query else NoQuery()
+        body = reading.validated(route.body, await _json(route, request)) if route.body else None
+        language = language_of(request.headers.get("Accept-Language"))
+        call = Call(request=request, services=services, language=language, query=query, body=body)
+        return await route.handler(call)
+
+    return enter
+
+
+async def _sign_in(route: Route, request: web.Request, services: Services) -> None:
+    sent = request.headers.getall("Authorization", [])
+    if len(sent) != 1 or not sent[0].lower().startswith(BEARER):
+        raise Unauthenticated
+    request[CALLER] = caller = await services.tokens.authenticate(sent[0][len(BEARER) :].strip())
+    if route.policy is Policy.ADMINISTRATORS and caller.role != "admin":
+        raise Forbidden
+    if route.writes:
+        services.writes.count(caller.token)
+
+
+async def _json(route: Route, request: web.Request) -> Any:
+    raw = await reading.body(request)
+    return {} if route.body_optional and not raw else reading.json_object(raw)

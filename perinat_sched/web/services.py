@@ -1,0 +1,55 @@
+"""What the handlers work with: the actions of the domain, and what the edge itself keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from perinat_sched.booking.actions import Bookings
+from perinat_sched.booking.closures import Closures
+from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.notices.delivery import Delivery
+from perinat_sched.people.actions import Tokens
+from perinat_sched.settings import Settings
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage.database import Database
+from perinat_sched.web.cursors import Cursors
+from perinat_sched.web.limits import Limit
+from perinat_sched.web.metrics import Metrics
+from perinat_sched.zones import Clock
+
+
+@dataclass
+class Course:
+    """Whether the service is running or on its way out, as the load balancer and the answers must know."""
+
+    draining: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One running service."""
+
+    settings: Settings
+    database: Database
+    tokens: Tokens
+    bookings: Bookings
+    enquiries: Enquiries
+    closures: Closures
+    feeds: Feeds
+    delivery: Delivery
+    cursors: Cursors
+    writes: Limit  # by token
+    feed_reads: Limit  # by feed address
+    metrics: Metrics
+    clock: Clock
+    course: Course
+
+    @property
+    def directory(self) -> Directory:
+        return self.settings.directory
+
+
+SERVICES = web.AppKey("services", Services)

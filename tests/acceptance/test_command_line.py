@@ -1,0 +1,54 @@
+"""The command line as an operator has it: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    """A configured folder; nothing runs yet, and there is no database."""
+    return Service(tmp_path, f"sqlite:///{tmp_path}/data/perinat.db")
+
+
+async def command(service: Service, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "perinat_sched", *arguments,
+        cwd=service.folder, env=service.variables(),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_key_that_cannot_be_used_is_named(service: Service) -> None:
+    (service.folder / "secret.key").write_text("short")
+
+    status, _, err = await command(service, "serve", "--port", "0")
+
+    assert status == 2 and "secret.key" in err and "too short" in err
+
+
+async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(service: Service) -> None:
+    await service.token()
+    with sqlite3.connect(service.folder / "data" / "perinat.db") as database:
+        [name] = next(database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' LIMIT 1"))
+        database.execute(f'DROP TRIGGER "{name}"')
+    database.close()
+
+    status, _, err = await command(service, "serve", "--port", "0")
+    assert status == 2 and name in err
+    assert (await command(service, "guards"))[0] == 0
+
+    await service.start()
+    assert await service.stop() == 0

@@ -1,0 +1,141 @@
+"""Feeds over HTTP: opened with a token, read by whoever knows the address."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import pytest
+
+from tests.web.callers import Api, Caller
+
+
+async def open_feed(caller: Caller, **given: Any) -> dict[str, Any]:
+    answer = await caller("POST", "/feeds", {"scope": "site", "of": "calais", **given})
+    assert answer.status == 201, answer.body
+    opened: dict[str, Any] = answer.json
+    return opened
+
+
+def path_of(feed: dict[str, Any]) -> str:
+    return "/" + str(feed["url"]).removeprefix("http://127.0.0.1:8080")
+
+
+async def test_a_feed_is_opened_and_its_address_is_shown_once(api: Api) -> None:
+    admin = await api.of("admin")
+
+    opened = await open_feed(admin, label="Calais", language="en", kinds=["staff"])
+    [listed] = (await admin("GET", "/feeds")).json["items"]
+
+    assert opened["url"].startswith("http://127.0.0.1:8080/feeds/")
+    assert opened["webcal_url"] == opened["url"].replace("http:", "webcal:")
+    assert listed == {name: value for name, value in opened.items() if name not in ("url", "webcal_url")}
+
+
+async def test_a_calendar_program_reads_it_without_a_token(api: Api) -> None:
+    admin = await api.of("admin")
+    session = await admin.book()
+    feed = path_of(await open_feed(admin))
+
+    answer = await api.anybody("GET", feed, headers={"Accept": "text/html", "Accept-Encoding": "identity"})
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+    assert session["uid"].encode() in answer.body
+    head = await api.anybody("HEAD", feed, headers={"Accept-Encoding": "identity"})
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(answer.body)))
+    assert head.headers["ETag"] == answer.headers["ETag"]
+    again = await api.anybody(
+        "GET", feed, headers={"If-None-Match": answer.headers["ETag"], "Accept-Encoding": "identity"}
+    )
+    assert (again.status, again.body, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
+    assert "Content-Type" not in again.headers
+
+
+async def test_it_is_sent_as_gzip_to_whom_takes_it(api: Api) -> None:
+    admin = await api.of("admin")
+    feed = path_of(await open_feed(admin))
+    plain = await api.anybody("GET", feed, headers={"Accept-Encoding": "identity"})
+
+    async with api.client.session.get(
+        api.client.make_url(feed[1:]), headers={"Accept-Encoding": "gzip"}, auto_decompress=False
+    ) as response:
+        packed = await response.read()
+
+    assert response.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in response.headers["Vary"]
+    assert gzip.decompress(packed) == plain.body
+    assert response.headers["ETag"] != plain.headers["ETag"]
+
+
+async def test_a_revoked_feed_is_gone_and_doing_it_twice_changes_nothing(api: Api) -> None:
+    admin = await api.of("admin")
+    feed = await open_feed(admin)
+
+    revoked = await admin("DELETE", f"/feeds/{feed['id']}")
+    again = await admin("DELETE", f"/feeds/{feed['id']}")
+
+    assert (revoked.status, revoked.body, again.status) == (204, b"", 204)
+    answer = await api.anybody("GET", path_of(feed))
+    assert (answer.status, answer.slug) == (410, "gone")
+
+
+async def test_revoking_its_owners_token_revokes_it(api: Api) -> None:
+    calais = await api.of("coordinator", sites=("calais",))
+    feed = await open_feed(calais)
+    token = (await calais("GET", "/me")).json["token"]
+
+    await api.services.tokens.revoke(token)
+
+    assert (await api.anybody("GET", path_of(feed))).status == 410
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda secret: secret[:-1], id="truncated"),
+        pytest.param(lambda secret: secret + "A", id="extended"),
+        pytest.param(lambda secret: secret.swapcase(), id="another case"),
+        pytest.param(lambda secret: secret + "%0a", id="a line break behind it"),
+        pytest.param(lambda secret: "%0a" + secret, id="a line break before it"),
+        pytest.param(lambda secret: "%00" + secret, id="NUL before it"),
+        pytest.param(lambda secret: secret + ".ics", id="another ending"),
+        pytest.param(lambda secret: "..%2f" + secret, id="a folder up"),
+        pytest.param(lambda secret: "%ff" * 43, id="no UTF-8"),
+        pytest.param(lambda secret: "x.ics?token=" + secret, id="in the query"),
+    ],
+)
+async def test_an_address_that_is_not_exactly_the_one_is_unknown(api: Api, spoil: Any) -> None:
+    admin = await api.of("admin")
+    secret = path_of(await open_feed(admin)).removeprefix("//feeds/").removesuffix(".ics")
+
+    answer = await api.anybody("GET", f"//feeds/{spoil(secret)}.ics", exactly=True)
+
+    assert (answer.status, answer.slug) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"scope": "everything"}, "scope"),
+        ({"of": "nowhere"}, "of"),
+        ({"detail": "all"}, "detail"),
+        ({"language": "de"}, "language"),
+        ({"kinds": ["nothing"]}, "kinds[0]"),
+        ({"kinds": "staff"}, "kinds"),
+        ({"label": "a\r\nATTACH:x"}, "label"),
+    ],
+)
+async def test_a_feed_that_cannot_be_meant_is_refused(api: Api, given: dict[str, Any], field: str) -> None:
+    admin = await api.of("admin")
+
+    answer = await admin("POST", "/feeds", {"scope": "site", "of": "calais", **given})
+
+    assert (answer.status, answer.fields) == (422, [field])
+    assert (await admin("GET", "/feeds")).json["items"] == []
+
+
+async def test_anothers_feed_does_not_exist_for_others(api: Api) -> None:
+    feed = await open_feed(await api.of("coordinator", sites=("calais",)))
+    lens = await api.of("coordinator", sites=("lens",))
+
+    assert (await lens("DELETE", f"/feeds/{feed['id']}")).status == 404
+    assert (await lens("GET", "/feeds")).json["items"] == []
