@@ -75,9 +75,7 @@ class PostgresServer:
         except BaseException as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             if isinstance(error, KeyError):
-                raise NoPostgres(
-                    f"There is no user {self._user!r}, and a server does not run as root."
-                ) from error
+                raise NoPostgres(f"There is no user {self._user!r}, and a server does not run as root.") from error
             raise
 
     @property

@@ -17,7 +17,7 @@ from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.proposal import Proposal
 from perinat_sched.booking import rules, store
-from perinat_sched.booking.enquiries import MARGIN, Enquiries, subject_of
+from perinat_sched.booking.enquiries import MARGIN, Enquiries
 from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.request import Asked, Changes, asked_again, checked_text, draft
 from perinat_sched.booking.session import Answer, CancellationCode, Session
@@ -194,7 +194,7 @@ class Bookings:
     async def _locked(self, tx: Tx, actor: Actor, action: Action, session_id: str, site: str | None = None) -> Session:
         """The session, kept from others until the end, if the caller may do this to it."""
         found = self.enquiries.visible(actor, await store.lock_session(tx, session_id))
-        subject = subject_of(found)
+        subject = found.subject
         target = subject if site is None else SiteRef(site, subject)
         if not may(actor, action, target, self.directory):
             raise Forbidden

@@ -18,7 +18,7 @@ from perinat_sched.booking.slot_request import SlotsAsked
 from perinat_sched.booking.store import SessionFilter
 from perinat_sched.errors import NotFound
 from perinat_sched.intervals import Interval
-from perinat_sched.people.access import Actor, Sight, Subject, sight
+from perinat_sched.people.access import Actor, Sight, sight
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -26,11 +26,6 @@ from perinat_sched.zones import Clock
 
 MARGIN = timedelta(days=1)  # no set-up or release is longer: what lies further off cannot touch a session
 ALTERNATIVES_WITHIN = timedelta(days=60)
-
-
-def subject_of(session: Session) -> Subject:
-    """What rights depend on in a session."""
-    return Subject(host_site=session.host_site, sites=session.sites, network=session.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +52,7 @@ class Enquiries:
         return session
 
     def sight(self, actor: Actor, session: Session) -> Sight:
-        return sight(actor, subject_of(session), self.directory)
+        return sight(actor, session.subject, self.directory)
 
     async def get(self, actor: Actor, session_id: str) -> Session:
         """One session; `sight` says how much of it may be shown."""

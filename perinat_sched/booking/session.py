@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from perinat_sched.intervals import Interval
+from perinat_sched.people.access import Subject
 
 Status = Literal["tentative", "confirmed", "cancelled"]
 Answer = Literal["pending", "accepted", "declined", "tentative"]
@@ -101,6 +102,11 @@ class Session:
     @property
     def sites(self) -> frozenset[str]:
         return frozenset(p.site for p in self.participations)
+
+    @property
+    def subject(self) -> Subject:
+        """What rights depend on in it."""
+        return Subject(host_site=self.host_site, sites=self.sites, network=self.network)
 
     def participation(self, site: str) -> Participation | None:
         return next((p for p in self.participations if p.site == site), None)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from perinat_sched import texts
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.checks import Checks
-from perinat_sched.booking.enquiries import subject_of
 from perinat_sched.booking.request import known_words
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, Gone, NotFound
@@ -155,7 +154,7 @@ class Feeds:
             organizer=self.organizer,
         )
         seen = [
-            (session, feed_detail(owner, feed.scope, feed.of, subject_of(session), feed.detail, self.directory))
+            (session, feed_detail(owner, feed.scope, feed.of, session.subject, feed.detail, self.directory))
             for session in sessions
         ]
         return Edition.of(calendar.render_feed(cover, seen, self.directory))

@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from perinat_sched.booking.enquiries import subject_of
 from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.request import Asked, Changes
 from perinat_sched.booking.session import Session
@@ -103,7 +102,7 @@ async def notices(call: Call[Paging, None]) -> web.Response:
     """A site sees its own mails; the host, who may change the session, and administrators see all."""
     session = await call.services.enquiries.get(call.actor, call.path("id"))
     actor, directory = call.actor, call.services.directory
-    whole = session.host_site in actor.sites or may(actor, "change", subject_of(session), directory)
+    whole = session.host_site in actor.sites or may(actor, "change", session.subject, directory)
     found = [
         NoticeOut(
             kind=notice.kind,

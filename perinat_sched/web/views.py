@@ -14,7 +14,6 @@ from perinat_sched import zones
 from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.availability.slots import Slot
 from perinat_sched.booking import rules
-from perinat_sched.booking.enquiries import subject_of
 from perinat_sched.booking.session import Participation, Session, WarningCode
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import Actor, Sight, may, sight
@@ -46,7 +45,7 @@ class View:
 
     def session(self, session: Session) -> SessionOut:
         """A session, with its access code for those who may change it."""
-        subject = subject_of(session)
+        subject = session.subject
         seen = sight(self.actor, subject, self.directory)
         if seen != "full":
             return self._outline(session)

@@ -366,3 +366,9 @@ async def test_the_network_must_be_named_where_the_host_is_in_several(open_offic
         await office.book(network="metropole")
     assert [error.field for error in refusal.value.errors] == ["required_sites[0]"]
     assert (await office.book(network="perinat")).network == "perinat"
+
+
+async def test_an_unknown_kind_is_the_only_error_it_causes(office: Office) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await office.book(kind="dance")
+    assert [error.field for error in refusal.value.errors] == ["kind"]
