@@ -60,6 +60,11 @@ class _Mails(Collector):
             for kind, count in counts.items():
                 mails.add_metric([kind, state], count)
         yield mails
+        reminders = CounterMetricFamily("perinat_reminders_skipped", "Reminders that no longer help", labels=["reason"])
+        for (mail, reason), count in self._tally.skipped.items():
+            if mail == "reminder":
+                reminders.add_metric([reason], count)
+        yield reminders
         ambiguous = CounterMetricFamily("perinat_mails_ambiguous", "Mails that may have been handed over twice")
         ambiguous.add_metric([], self._tally.ambiguous)
         yield ambiguous
