@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.ground import Ground, Hold
@@ -120,17 +120,20 @@ def _near(question: Question, days: Collection[date]) -> dict[date, Ground]:
     codes |= {bridge.code for bridge in directory.bridges_of(proposal.network)}
     closures: dict[date, dict[str, list[Closure]]] = {day: {} for day in days}
     holds: dict[date, dict[str, list[Hold]]] = {day: {} for day in days}
+    first = datetime.combine(min(days), time(), tzinfo=UTC) - reach
+    last = datetime.combine(max(days), time(), tzinfo=UTC) + DAY + reach
     for code in codes:
         for closure in ground.closures.get(code, ()):
-            for day in _days(closure.interval.widened(reach, reach), days):
+            for day in _days(closure.interval, reach, days):
                 closures[day].setdefault(code, []).append(closure)
         for hold in ground.holds.get(code, ()):
-            for day in _days(hold.around.widened(reach, reach), days):
-                holds[day].setdefault(code, []).append(hold)
+            if hold.around.start < last and hold.around.end > first:  # most are not: spare them the rest
+                for day in _days(hold.around, reach, days):
+                    holds[day].setdefault(code, []).append(hold)
     return {day: replace(ground, closures=closures[day], holds=holds[day]) for day in days}
 
 
-def _days(interval: Interval, days: Collection[date]) -> Iterator[date]:
-    """The days of `days` that an interval touches."""
-    first, last = interval.start.date(), interval.end.date()
+def _days(interval: Interval, reach: timedelta, days: Collection[date]) -> Iterator[date]:
+    """The days of `days` from which an interval is within reach."""
+    first, last = (interval.start - reach).date(), (interval.end + reach).date()
     return (day for n in range((last - first).days + 1) if (day := first + n * DAY) in days)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.availability.proposal import Proposal
 from perinat_sched.availability.slots import Search, SlotQuery, search
 from perinat_sched.intervals import Interval
-from perinat_sched.sites.network import Directory, OpeningHours
+from perinat_sched.sites.network import Directory, Limits, OpeningHours
 from perinat_sched.zones import to_local, to_utc
 from tests.builders import WEEKDAYS, a_directory, a_partner, a_site
 
@@ -210,3 +211,32 @@ def test_optional_sites_get_ports_in_the_order_given(directory: Directory) -> No
     (slot,) = search(Ground(directory=directory, now=LONG_AGO), query).slots
     assert [(p.site, p.free) for p in slot.places[11:]] == [("mayotte", True), ("montreal", False), ("reunion", False)]
     assert (slot.optional_free, slot.ports_left) == (1, 0)
+
+
+def test_an_optional_site_that_agreed_before_keeps_its_port(directory: Directory) -> None:
+    asked = proposal(*TEN, "lens", optional=("arras", "calais"))
+    day = date(2027, 3, 18)
+    for settled in ("arras", "calais"):
+        query = SlotQuery(
+            proposal=replace(asked, settled=frozenset((settled,))), timezone=PARIS, first_day=day, last_day=day, limit=1
+        )
+        (slot,) = search(Ground(directory=directory, now=LONG_AGO), query).slots
+        assert {place.site for place in slot.places if place.free and not place.required} == {settled}
+
+
+def test_without_the_site_that_needs_a_long_set_up_the_bridge_is_needed_for_less_time() -> None:
+    long = a_site("host", limits=Limits(set_up_minutes=120, release_minutes=0))
+    short = [a_site(code, limits=Limits(set_up_minutes=0, release_minutes=0)) for code in ("a", "b", "c")]
+    day = date(2027, 3, 18)
+    ground = Ground(
+        directory=a_directory(long, *short, ports=12),
+        now=LONG_AGO,
+        holds={"mcu": [hold("2027-03-18T10:00", "2027-03-18T11:00", set_up=0, release=0, units=10)]},
+    )
+    query = SlotQuery(
+        proposal=proposal("host", "a", "b", "c"), timezone=PARIS, first_day=day, last_day=day, step_minutes=60
+    )
+    found = search(ground, query)
+    # Open from 8 to 19: the bridge is full at 10 for all, and at 11 and 12 for the host's set-up alone.
+    assert [to_local(slot.start, PARIS).hour for slot in found.slots] == [8, 9, 13, 14, 15, 16, 17, 18]
+    assert {entry.site: entry.slots_without for entry in found.blocking} == {"host": 2, "a": 0, "b": 0, "c": 0, None: 3}
