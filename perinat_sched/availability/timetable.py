@@ -206,7 +206,7 @@ class _Hours:
     site: Site = field(compare=False)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _open(hours: _Hours, cells: Cells) -> Runs:
     window = cells.window
     return Runs(cells.all ^ cells.touched(difference([window], open_hours(hours.site, window))))
