@@ -142,7 +142,7 @@ def _list_tokens(given: argparse.Namespace, configured: Settings) -> None:
         for row in await tokens.list_all():
             state = "revoked" if row.revoked_at else "valid" if row.valid(utc_now()) else "expired"
             places = ",".join((*row.sites, *row.networks)) or "-"
-            print(f"{row.id}  {state:7}  until {row.expires_at:%Y-%m-%d}  {row.role:11}  {places}  {row.name}")
+            print(f"{row.id}  {state:7}  until {row.last_day}  {row.role:11}  {places}  {row.name}")
 
     _with_tokens(configured, listed)
 

@@ -122,7 +122,7 @@ def fit(ground: Ground, proposal: Proposal, start: datetime) -> Fit:
         places=(*needed, *(optional[code] for code in proposal.optional)),
         bridge=bridge.code if bridge else None,
         ports=len(held) if bridge else 0,
-        bridge_interval=_bridge_interval(held, interval) if bridge else None,
+        bridge_interval=set_up_to_release(held, interval) if bridge else None,
         conflicts=tuple(conflicts),
     )
 
@@ -251,7 +251,7 @@ def _room_conflicts(
             )
 
 
-def _bridge_interval(held: Sequence[Place], interval: Interval) -> Interval:
+def set_up_to_release(held: Sequence[Place], interval: Interval) -> Interval:
     """From the earliest set-up to the latest release of the places held."""
     arounds = [place.around(interval) for place in held]
     return Interval(min(a.start for a in arounds), max(a.end for a in arounds))
@@ -278,7 +278,7 @@ def _bridge(
             )
         ]
     bridges.sort(key=lambda bridge: bridge.code != proposal.kept_bridge)
-    window = _bridge_interval(held, interval)
+    window = set_up_to_release(held, interval)
     shortages = []
     for bridge in [within] if within else bridges:
         shortage = _shortage(ground, bridge, ports, window, interval)

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from perinat_sched.availability.conflicts import Fit, fit
+from perinat_sched.availability.conflicts import Fit, fit, set_up_to_release
 from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.availability.prospects import Question, SiteProspect
 from perinat_sched.availability.seating import Seating
 from perinat_sched.availability.slot import Slot, SlotPlace
-from perinat_sched.availability.timetable import Timetable, cells_of, numbers
+from perinat_sched.availability.timetable import cells_of, numbers
 from perinat_sched.intervals import Interval
 from perinat_sched.sites.closures import Closure
 from perinat_sched.sites.network import Bridge, Margins
@@ -56,7 +56,7 @@ def clear_slots(
                 places=tuple(places[number]),
                 optional_free=seats.held - len(needed),
                 bridge=seats.bridge.code if seats.bridge else None,
-                ports_left=_ports_left(timetable, seats.bridge, seats.held, around),
+                ports_left=_ports_left(question, seats.bridge, seats.held, around),
             )
 
 
@@ -66,7 +66,7 @@ def overridable_slots(listed: Sequence[int], question: Question) -> Iterator[Slo
     starts = [timetable.cells.instant(number) for number in listed]
     near = _near(question, {start.date() for start in starts}) if starts else {}
     for start in starts:
-        yield _of_fit(fit(near[start.date()], proposal, start), timetable)
+        yield _of_fit(fit(near[start.date()], proposal, start), question)
 
 
 def _places(site: SiteProspect, required: bool, where: int, seated: int) -> Iterator[tuple[SlotPlace, int]]:
@@ -80,8 +80,9 @@ def _places(site: SiteProspect, required: bool, where: int, seated: int) -> Iter
         yield SlotPlace(site=code, required=required, free=True, room=room.room.code), given
 
 
-def _of_fit(found: Fit, timetable: Timetable) -> Slot:
-    bridge = timetable.ground.directory.bridges[found.bridge] if found.bridge else None
+def _of_fit(found: Fit, question: Question) -> Slot:
+    bridge = question.directory.bridges[found.bridge] if found.bridge else None
+    around = set_up_to_release([place for place in found.places if place.held], found.interval)
     return Slot(
         start=found.interval.start,
         end=found.interval.end,
@@ -96,14 +97,19 @@ def _of_fit(found: Fit, timetable: Timetable) -> Slot:
         ),
         optional_free=sum(place.held and not place.required for place in found.places),
         bridge=found.bridge,
-        ports_left=_ports_left(timetable, bridge, found.ports, found.bridge_interval or found.interval),
+        ports_left=_ports_left(question, bridge, found.ports, around),
         conflicts=found.conflicts,
     )
 
 
-def _ports_left(timetable: Timetable, bridge: Bridge | None, ports: int, around: Interval) -> int | None:
-    """The free ports of a bridge once `ports` more are taken, at its busiest moment in `around`."""
-    return None if bridge is None else bridge.ports - ports - timetable.load(bridge.code, around)
+def _ports_left(question: Question, bridge: Bridge | None, ports: int, around: Interval) -> int | None:
+    """The free ports of a bridge once `ports` more are taken, at its busiest moment in `around`.
+
+    Of the network's first bridge where the session needs none; None where there is none.
+    """
+    if bridge is None:
+        bridge, ports = next(iter(question.directory.bridges_of(question.proposal.network)), None), 0
+    return None if bridge is None else bridge.ports - ports - question.timetable.load(bridge.code, around)
 
 
 def _near(question: Question, days: Collection[date]) -> dict[date, Ground]:

@@ -48,5 +48,5 @@ class Slot:
     places: tuple[SlotPlace, ...]  # host, required, optional, in order
     optional_free: int
     bridge: str | None
-    ports_left: int | None  # on the bridge at its busiest moment, once this is booked; None without a bridge
+    ports_left: int | None  # on its bridge, else the network's first, at the busiest moment, once this is booked
     conflicts: tuple[Conflict, ...] = ()  # all of them overridable

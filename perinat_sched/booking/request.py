@@ -65,7 +65,7 @@ class Changes:
     network: str | _Unset = UNSET
     timezone: str | _Unset = UNSET
     fold: int | _Unset | None = UNSET
-    duration_minutes: int | _Unset = UNSET
+    duration_minutes: int | _Unset | None = UNSET
     required_sites: tuple[str, ...] | _Unset = UNSET
     optional_sites: tuple[str, ...] | _Unset = UNSET
     rooms: Mapping[str, str] | _Unset = UNSET

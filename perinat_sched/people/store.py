@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import Row, insert, select, update
@@ -38,6 +38,11 @@ class TokenRow:
             networks=frozenset(self.networks),
             person=self.person,
         )
+
+    @property
+    def last_day(self) -> date:
+        """The last day (UTC) on which it is accepted."""
+        return (self.expires_at - timedelta(seconds=1)).date()
 
     def valid(self, now: datetime) -> bool:
         """Whether it opens anything at `now`; a feed asks this of its owner's token at every reading."""

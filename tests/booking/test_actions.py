@@ -372,3 +372,9 @@ async def test_an_unknown_kind_is_the_only_error_it_causes(office: Office) -> No
     with pytest.raises(InvalidRequest) as refusal:
         await office.book(kind="dance")
     assert [error.field for error in refusal.value.errors] == ["kind"]
+
+
+async def test_a_length_or_title_given_as_null_goes_back_to_the_kind_s(office: Office) -> None:
+    session = await office.book(duration_minutes=90, title="Autre")
+    changed = await office.change(session, duration_minutes=None, title=None)
+    assert (changed.duration, changed.title) == (timedelta(minutes=60), "Visio Périnat — staff")

@@ -97,7 +97,7 @@ class SessionPatch(Asked):
     start: Start = ""
     timezone: Zone = ""
     fold: Fold | None = None
-    duration_minutes: Minutes = 0
+    duration_minutes: Minutes | None = None
     required_sites: Sites = Field(default_factory=list)
     optional_sites: Sites = Field(default_factory=list)
     rooms: Rooms = Field(default_factory=dict)
