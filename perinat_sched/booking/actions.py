@@ -16,11 +16,11 @@ from typing import TypeVar
 from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.proposal import Proposal
-from perinat_sched.booking import rules, store
+from perinat_sched.booking import answers, rules, store
 from perinat_sched.booking.enquiries import MARGIN, Enquiries
 from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.request import Asked, Changes, asked_again, checked_text, draft
-from perinat_sched.booking.session import Answer, CancellationCode, Session
+from perinat_sched.booking.session import Answer, CancellationCode, Draft, Session
 from perinat_sched.errors import (
     BookingRefused,
     Forbidden,
@@ -61,8 +61,7 @@ class Bookings:
         """
         now = self._now()
         new = draft(asked, self.directory, now)
-        if not may(actor, "book", Subject.of(new.host_site, (), new.network), self.directory):
-            raise Forbidden
+        self._refuse_unless_books(actor, new)
         request = rules.Request(draft=new, before=None, own_sites=actor.sites, directory=self.directory, now=now)
 
         async def work(tx: Tx) -> Session | StoredAnswer:
@@ -80,8 +79,8 @@ class Bookings:
         try:
             return await self._write(work)
         except BookingRefused as refused:
-            if replay:
-                await self._remember(replay, await replay.render_refusal(refused), now)
+            if replay and (stored := await self._remember(replay, await replay.render_refusal(refused), now)):
+                return stored  # a twin of this request was answered meanwhile
             raise
 
     async def change(self, actor: Actor, session_id: str, revision: int, changes: Changes) -> Session:
@@ -97,8 +96,11 @@ class Bookings:
                 raise RevisionMismatch
             _refuse_cancelled(before)
             asked = changes.applied_to(before)
+            new = draft(asked, self.directory, now, fresh=changes.named())
+            if new.network != before.network:
+                self._refuse_unless_books(actor, new)
             request = rules.Request(
-                draft=draft(asked, self.directory, now, fresh=changes.named()),
+                draft=new,
                 before=before,
                 own_sites=actor.sites,
                 directory=self.directory,
@@ -169,16 +171,20 @@ class Bookings:
             before = await self._locked(tx, actor, "answer", session_id, site)
             _refuse_cancelled(before)
             self._check_answer(before, site, answer, room)
-            proposal = rules.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
+            proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
             place = await self._fit(tx, proposal, before.interval, before)
             if answer != "declined":
-                rules.refuse_joining(before, proposal, place)
-            after = rules.answered(before, site, answer, comment, room, place, now)
+                answers.refuse_joining(before, site, proposal, place)
+            after = answers.answered(before, site, answer, comment, room, place, now)
             return await self._save(
                 tx, actor, "session_answered", before, after, store.held_by(place), site=site, answer=answer
             )
 
         return await self._write(work, session_id)
+
+    def _refuse_unless_books(self, actor: Actor, new: Draft) -> None:
+        if not may(actor, "book", Subject.of(new.host_site, (), new.network), self.directory):
+            raise Forbidden
 
     def _check_answer(self, session: Session, site: str, answer: Answer, room: str | None) -> None:
         if answer == "declined" and site == session.host_site:
@@ -198,7 +204,8 @@ class Bookings:
         target = subject if site is None else SiteRef(site, subject)
         if not may(actor, action, target, self.directory):
             raise Forbidden
-        if site is not None and found.participation(site) is None:
+        gone = {site, found.host_site} - self.directory.sites.keys()  # from the configuration: nobody answers any more
+        if site is not None and (found.participation(site) is None or gone):
             raise NotFound
         return found
 
@@ -259,12 +266,14 @@ class Bookings:
         except GuardViolation as violation:
             raise Unavailable from violation
 
-    async def _remember(self, replay: Replay, answer: StoredAnswer, now: datetime) -> None:
-        async def work(tx: Tx) -> None:
-            if await idempotency.claim(tx, replay.key, now) is None:
+    async def _remember(self, replay: Replay, answer: StoredAnswer, now: datetime) -> StoredAnswer | None:
+        async def work(tx: Tx) -> StoredAnswer | None:
+            stored = await idempotency.claim(tx, replay.key, now)
+            if stored is None:
                 await idempotency.settle(tx, replay.key, answer)
+            return stored
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     def _now(self) -> datetime:
         return self.clock().replace(microsecond=0)

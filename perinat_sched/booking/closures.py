@@ -18,7 +18,7 @@ from perinat_sched.booking import store
 from perinat_sched.booking.checks import Checks, instant
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.request import known_words
-from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
+from perinat_sched.errors import Forbidden, InvalidRequest, NotFound, SkippedLocalTime
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, BridgeRef, RoomRef, SiteRef, may
 from perinat_sched.sites.closures import Calendars, Closure
@@ -144,6 +144,7 @@ def _boundary(field_name: str, text: str, zone: str, *, end: bool) -> datetime:
     """An instant from an RFC 3339 instant, a wall time, or a day (until: the day included)."""
     given = instant(field_name, text)
     if given is not None:
+        _check_year(field_name, given.year)
         return given
     try:
         day = date.fromisoformat(text) if len(text) == len("2027-01-01") else None
@@ -154,9 +155,11 @@ def _boundary(field_name: str, text: str, zone: str, *, end: bool) -> datetime:
         return zones.start_of_day(day + timedelta(days=1) if end else day, zone)
     wall = zones.parse_wall(text, field_name)
     _check_year(field_name, wall.year)
-    # In a repeated hour, the longer reading: closed from the first pass, until the second.
-    found = zones.instants(wall, zone) or [zones.to_utc(wall + timedelta(hours=1), zone, 0).astimezone(UTC)]
-    return found[-1] if end else found[0]
+    try:
+        # In a repeated hour, the longer reading: closed from the first pass, until the second.
+        return zones.to_utc(wall, zone, fold=1 if end else 0)
+    except SkippedLocalTime as skipped:
+        return skipped.candidates[-1].astimezone(UTC)  # the clocks were put forward by then
 
 
 def _check_year(field_name: str, year: int) -> None:

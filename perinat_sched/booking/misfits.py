@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from perinat_sched.availability.conflicts import Conflict, fit
-from perinat_sched.booking import rules, store
+from perinat_sched.booking import answers, store
 from perinat_sched.booking.enquiries import MARGIN, Enquiries
 from perinat_sched.booking.session import Session
 from perinat_sched.i18n import Message
@@ -33,7 +33,7 @@ async def _against(enquiries: Enquiries, session: Session) -> Sequence[Conflict]
         return gone
     held = [p for p in session.participations if p.held]
     proposal = replace(
-        rules.standing(session, session.host_site, joining=True, room=None, directory=directory),
+        answers.standing(session, session.host_site, joining=True, room=None, directory=directory),
         settled=frozenset(p.site for p in held if p.overridden),
     )
     ground = await enquiries.ground(proposal, session.interval.widened(MARGIN, MARGIN), session.id)

@@ -88,7 +88,11 @@ class Changes:
         given = {name: getattr(self, name) for name in self.named()}
         if {"start", "timezone"} & given.keys():
             given.setdefault("fold", None)  # the hour is another one: which pass it means must be said again
-        return replace(asked_again(session), **given)
+        asked = replace(asked_again(session), **given)
+        if "rooms" in given:
+            return asked
+        sites = {asked.host_site, *asked.required_sites, *asked.optional_sites}
+        return replace(asked, rooms={site: room for site, room in asked.rooms.items() if site in sites})
 
 
 def asked_again(session: Session) -> Asked:
@@ -158,12 +162,10 @@ def draft(asked: Asked, directory: Directory, now: datetime, *, fresh: Collectio
 def hour(text: str, zone: str, fold: int | None, grid: int, now: datetime) -> tuple[datetime, int, datetime]:
     """The wall time in `zone`, its fold, and the instant (UTC) that a requested start means."""
     given = instant("start", text)
-    if given is None:
-        wall = zones.parse_wall(text, "start")
-    else:
-        wall = zones.to_local(given, zone).replace(tzinfo=None, fold=0)
-    if not 2000 <= wall.year <= now.year + YEARS_AHEAD:
+    named = given or zones.parse_wall(text, "start")
+    if not 2000 <= named.year <= now.year + YEARS_AHEAD:
         raise InvalidRequest.of("start", "Choose a year between 2000 and {last}.", last=now.year + YEARS_AHEAD)
+    wall = zones.to_local(given, zone).replace(tzinfo=None, fold=0) if given else named
     if wall.second or wall.microsecond or (wall.hour * 60 + wall.minute) % grid:
         raise InvalidRequest.of("start", "Sessions start at multiples of {grid} minutes.", grid=grid)
     start = given or zones.to_utc(wall, zone, fold)

@@ -6,7 +6,7 @@ who keeps answer and room, when the status changes, what counts as a change of i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -68,7 +68,7 @@ class Request:
         return (
             tuple(p.site for p in others if p.required) != draft.required_sites
             or tuple(p.site for p in others if not p.required) != draft.optional_sites
-            or any((p := before.participation(site)) is None or p.room != room for site, room in draft.rooms.items())
+            or {p.site: p.room for p in before.participations if p.room and p.room_asked} != draft.rooms
             or (before.kind, before.network) != (draft.kind, draft.network)
         )
 
@@ -84,7 +84,7 @@ class Request:
             host=draft.host_site,
             required=tuple(site for site in draft.required_sites if not self.declined(site)),
             optional=tuple(site for site in draft.optional_sites if not self.declined(site)),
-            rooms={site: p.room for site, p in settled.items() if p.room} | dict(draft.rooms),
+            rooms=pinned(settled.values(), self.directory) | dict(draft.rooms),
             kept_rooms=held,
             kept_bridge=before.bridge if before else None,
             settled=frozenset(settled),
@@ -93,7 +93,7 @@ class Request:
 
     def elsewhere(self) -> Proposal:
         """The same at another hour, where everybody is asked anew."""
-        return replace(_afresh(self.proposal()), rooms=self.draft.rooms)
+        return replace(afresh(self.proposal()), rooms=self.draft.rooms)
 
     def _timing(self) -> frozenset[str]:
         """Moving knows every rule of time; lengthening and adding a site come too late, but not in the past."""
@@ -105,7 +105,7 @@ class Request:
         return frozenset([*["too_late"] * (longer or bool(more)), *["too_long"] * longer])
 
 
-def _afresh(proposal: Proposal) -> Proposal:
+def afresh(proposal: Proposal) -> Proposal:
     return replace(proposal, settled=frozenset(), timing=RULES_OF_TIME)
 
 
@@ -224,6 +224,8 @@ def _answer(request: Request, place: Place, before: Participation | None, *, ove
     first = _first_answer(site, place, host=request.draft.host_site, own=own)
     if before is None:
         return first
+    if before.overridden and request.moved and place.held:
+        return first  # it was asked because of an hour that no longer counts
     another_room = place.held and place.room is not None and place.room.code != before.room
     if place.held and not before.held:
         return first
@@ -269,55 +271,10 @@ def resumed(request: Request, fit: Fit) -> Session:
     return revised(before, after, request.now)
 
 
-def standing(before: Session, site: str, *, joining: bool, room: str | None, directory: Directory) -> Proposal:
-    """The places a session needs at its own hour when one site joins, stays or (not `joining`) leaves.
-
-    Only what is never overridden counts: everybody else agreed to the hour, and the site itself agrees by answering.
-    """
-    held = {p.site: p.room for p in before.participations if p.held}
-    if not joining:
-        held.pop(site, None)
-    sites = [p.site for p in before.participations if p.site in held or (joining and p.site == site)]
-    rooms = {code: its_room for code, its_room in held.items() if its_room}
-    if room:
-        rooms[site] = room
-    return Proposal(
-        network=before.network,
-        kind=directory.kinds.get(before.kind),
-        duration=before.duration,
-        host=before.host_site,
-        required=tuple(code for code in sites if code != before.host_site),
-        rooms=rooms,
-        kept_bridge=before.bridge,
-        settled=frozenset(sites),
-        timing=frozenset(),
-    )
-
-
-def refuse_joining(before: Session, proposal: Proposal, fit: Fit) -> None:
-    """Raise Refused where a site that answers yes finds its room or its port taken."""
-    if fit.conflicts:
-        raise Refused(fit.conflicts, _afresh(proposal), before.start, before.timezone)
-
-
-def answered(
-    before: Session, site: str, answer: Answer, comment: str, room: str | None, fit: Fit, now: datetime
-) -> Session:
-    """One site's answer, with what it takes or frees."""
-    place = next((place for place in fit.places if place.site.code == site), None)
-    part = before.participation(site)
-    assert part is not None
-    part = replace(
-        part,
-        answer=answer,
-        comment=comment,
-        held=place is not None,
-        room=place.room.code if place and place.room else None,
-        room_asked=part.room_asked or room is not None,
-    )
-    parts = tuple(part if p.site == site else p for p in before.participations)
-    after = replace(before, participations=parts, status=status_of(parts), bridge=fit.bridge, ports=fit.ports)
-    return revised(before, after, now)
+def pinned(parts: Iterable[Participation], directory: Directory) -> dict[str, str]:
+    """The rooms that sites hold, as far as they are still theirs."""
+    held = ((p.site, p.room) for p in parts if p.room)
+    return {site: room for site, room in held if room in directory.rooms and directory.rooms[room].site == site}
 
 
 def revised(before: Session, after: Session, now: datetime) -> Session:
@@ -334,7 +291,7 @@ def revised(before: Session, after: Session, now: datetime) -> Session:
 
 def _face(session: Session) -> tuple[object, ...]:
     """Time, sites, rooms, link, status: what counts for iCalendar's SEQUENCE (RFC 5546 § 2.1.4)."""
-    places = tuple((p.site, p.required, p.room) for p in session.taking_part())
+    places = tuple((p.site, p.required, p.room, p.answer == "declined") for p in session.participations)
     return (
         session.wall_start,
         session.timezone,

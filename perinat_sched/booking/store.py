@@ -150,14 +150,20 @@ def _on_days(first: date | None, last: date | None, directory: Directory) -> Col
         by_zone.setdefault(site.timezone, []).append(site.code)
 
     def in_zone(zone: str, hosts: list[str]) -> ColumnElement[bool]:
-        days: list[ColumnElement[bool]] = [sessions.c.host_site.in_(hosts)]
-        if first:
-            days.append(sessions.c.starts >= zones.start_of_day(first, zone))
-        if last:
-            days.append(sessions.c.starts < zones.start_of_day(last + timedelta(days=1), zone))
-        return and_(*days)
+        return and_(sessions.c.host_site.in_(hosts), _between(zone, first, last))
 
-    return or_(*(in_zone(zone, hosts) for zone, hosts in by_zone.items()))
+    known = or_(*(in_zone(zone, hosts) for zone, hosts in by_zone.items()))
+    gone = sessions.c.host_site.not_in(list(directory.sites))  # left the configuration: its clock is not known
+    return or_(known, and_(gone, _between("UTC", first, last)))
+
+
+def _between(zone: str, first: date | None, last: date | None) -> ColumnElement[bool]:
+    days: list[ColumnElement[bool]] = [true()]
+    if first:
+        days.append(sessions.c.starts >= zones.start_of_day(first, zone))
+    if last:
+        days.append(sessions.c.starts < zones.start_of_day(last + timedelta(days=1), zone))
+    return and_(*days)
 
 
 def _seen_by(actor: Actor, directory: Directory) -> ColumnElement[bool]:

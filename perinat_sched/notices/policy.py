@@ -180,9 +180,13 @@ class _Planner:
             return
         if facts and reader:
             yield self._add("update" if invited else "invitation", reader, facts=facts)
-        elif invited:
+        elif invited and not self._comes(reached[-1].site):  # else only the address left the configuration
             last = reached[-1]
             yield self._add("cancellation", Address(recipient=last.recipient, site=last.site), facts=last.facts)
+
+    def _comes(self, site: str) -> bool:
+        part = self.session.participation(site)
+        return self.session.status != "cancelled" and part is not None and part.answer != "declined"
 
     def _reminders(self) -> Iterator[Notice]:
         """Add those that are wanted, bring back those that are wanted again, skip the others that wait."""

@@ -378,3 +378,74 @@ async def test_a_length_or_title_given_as_null_goes_back_to_the_kind_s(office: O
     session = await office.book(duration_minutes=90, title="Autre")
     changed = await office.change(session, duration_minutes=None, title=None)
     assert (changed.duration, changed.title) == (timedelta(minutes=60), "Visio Périnat — staff")
+
+
+async def test_a_session_is_not_moved_into_a_network_where_one_may_not_book(open_office: Any) -> None:
+    both = ("hpsm", "perinat")
+    office = await open_office(a_directory(a_site("lille", networks=both), a_site("seclin", networks=both)))
+    of_hpsm = Actor(token="hpsm", role="coordinator", networks=frozenset(("hpsm",)))
+    session = await office.book(actor=of_hpsm, network="hpsm", required_sites=("seclin",))
+    with pytest.raises(Forbidden):
+        await office.change(session, actor=of_hpsm, network="perinat")
+    assert (await office.change(session, actor=ADMIN, network="perinat")).network == "perinat"
+
+
+async def test_replacing_the_sites_forgets_the_rooms_asked_for_at_those_that_leave(office: Office) -> None:
+    session = await office.book(rooms={"calais": "calais-1", "lille": "lille-2"})
+    changed = await office.change(session, required_sites=("roubaix",))
+    assert [(p.site, p.room, p.room_asked) for p in changed.participations] == [
+        ("lille", "lille-2", True),
+        ("roubaix", "roubaix-1", False),
+    ]
+
+
+async def test_a_room_that_is_no_longer_asked_for_may_be_another_one_after_a_move(office: Office) -> None:
+    taken = {"host_site": "roubaix", "required_sites": ("lille",), "rooms": {"lille": "lille-2"}}
+    await office.book(actor=ADMIN, start="2027-03-19T15:00", **taken)
+    session = await office.book(rooms={"lille": "lille-2"})
+    with pytest.raises(BookingRefused):
+        await office.change(session, start="2027-03-19T15:00")
+    free = await office.change(session, rooms={})
+    assert free.participation("lille").room == "lille-2", "it stays while nothing calls for another"
+    moved = await office.change(free, start="2027-03-19T15:00")
+    assert moved.participation("lille").room == "lille-1"
+    asked = await office.change(moved, rooms={"lille": "lille-1"})
+    assert (asked.participation("lille").room_asked, asked.sequence) == (True, moved.sequence)
+
+
+async def test_moving_an_overridden_session_into_open_hours_confirms_it(office: Office) -> None:
+    session = await office.book(actor=ADMIN, start="2027-03-18T20:00", override_reason="Astreinte")
+    assert answers(session) == {"lille": "pending", "calais": "pending"}
+    moved = await office.change(session, actor=ADMIN, start="2027-03-18T15:00")
+    assert (answers(moved), moved.status) == ({"lille": "accepted", "calais": "accepted"}, "confirmed")
+
+
+@pytest.mark.parametrize("gone", ["calais", "its-room", "inactive"])
+async def test_a_site_answers_although_another_one_left_the_configuration(open_office: Any, gone: str) -> None:
+    lens = a_site("lens", answers="by_hand")
+    office = await open_office(a_directory(a_site("lille"), a_site("calais"), lens))
+    session = await office.book(required_sites=("calais", "lens"))
+    left = {
+        "calais": [],
+        "its-room": [a_site("calais", rooms=("another",))],
+        "inactive": [a_site("calais", active=False)],
+    }[gone]
+    today = a_directory(a_site("lille"), *left, lens)
+    await office.database.sync_resources(today)
+    later = Office(office.database, today)
+    assert answers(await later.answer(session, "lens", "accepted"))["lens"] == "accepted"
+    declined = await later.answer(session, "lens", "declined")
+    assert (declined.status, declined.bridge) == ("tentative", None)
+
+
+async def test_removing_a_site_that_declined_changes_the_sequence(office: Office) -> None:
+    session = await office.book(optional_sites=("lens",))
+    declined = await office.answer(session, "lens", "declined")
+    assert (await office.change(declined, optional_sites=())).sequence == declined.sequence + 1
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "9999-12-31T23:55:00Z", "2200-01-01T12:00:00Z"])
+async def test_an_instant_out_of_all_bounds_is_refused_in_any_zone(office: Office, start: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await office.book(start=start, timezone="America/Toronto")
+    assert [error.field for error in refusal.value.errors] == ["start"]

@@ -81,6 +81,9 @@ async def test_only_who_books_for_a_place_closes_it(office: Office) -> None:
         ("from", {"start": "yesterday"}),
         ("from", {"start": "0001-01-01"}),
         ("from", {"start": "2027-02-30"}),
+        ("from", {"start": "0001-01-01T00:00:00Z"}),
+        ("until", {"until": "9999-12-31T23:59:59Z"}),
+        ("until", {"until": "3000-01-01T00:00:00Z"}),
         ("until", {"until": "9999-12-31"}),
         ("reason", {"reason": "  "}),
         ("reason", {"reason": "x\r\nATTACH:http://evil"}),
@@ -96,3 +99,20 @@ async def test_a_wrong_closure_names_the_field(office: Office, field: str, asked
 async def test_a_reason_bears_no_patient_data(office: Office) -> None:
     with pytest.raises(HealthDataSuspected):
         await office.closures.enter(OF_CALAIS, ClosureAsked(**(WORKS | {"reason": "IPP 123456"})))
+
+
+@pytest.mark.parametrize(
+    ("zone", "skipped", "opens"),
+    [
+        ("Europe/Paris", "2027-03-28T02:30", "2027-03-28T01:30:00+00:00"),
+        ("Australia/Lord_Howe", "2027-10-03T02:15", "2027-10-02T15:45:00+00:00"),
+        ("Antarctica/Troll", "2027-03-28T01:30", "2027-03-28T01:30:00+00:00"),
+    ],
+)
+async def test_a_closure_at_a_skipped_hour_is_read_with_the_offset_before_it(
+    office: Office, zone: str, skipped: str, opens: str
+) -> None:
+    day = skipped[:10]
+    asked = ClosureAsked(**(WORKS | {"timezone": zone, "start": f"{day}T00:30", "until": skipped}))
+    closure, _ = await office.closures.enter(ADMIN, asked)
+    assert closure.interval.end.isoformat() == opens

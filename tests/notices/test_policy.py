@@ -461,3 +461,10 @@ def test_a_refusal_whose_session_is_cancelled_before_the_mail_left_is_not_told()
     assert {(row.state, row.last_error) for row in desk.rows.values() if row.kind == "declined"} == {
         ("skipped", "cancelled")
     }
+
+
+def test_an_address_that_left_the_configuration_hears_nothing_while_its_site_still_comes():
+    desk = invited()
+    desk.directory = network(calais=a_site("calais", contacts=("accueil@calais.example",)))
+    plan = desk.plan(changed(session(), title="Autre titre"))
+    assert of(plan.new, *CALENDAR) == [("invitation", "accueil@calais.example")]
