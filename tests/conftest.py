@@ -16,9 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from perinat_sched.storage.database import Database
 from tests.postgres import create_database, drop_database, running_postgres
+
+# No test is timed: a busy machine is not a failure.
+settings.register_profile("untimed", parent=settings(), deadline=None)
+settings.load_profile("untimed")
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 _names = (f"perinat_{os.getpid()}_{number}" for number in count())
