@@ -21,7 +21,6 @@ from babel.dates import get_day_names, get_month_names, get_timezone_location
 from babel.messages.pofile import read_po
 
 Language = Literal["fr", "en"]
-LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 _NBSP = "\u00a0"
 _VOWELS = "aàâeéèêëiîïoôuy"

@@ -110,7 +110,7 @@ def asked_again(session: Session) -> Asked:
         duration_minutes=int(session.duration.total_seconds() // 60),
         required_sites=tuple(p.site for p in others if p.required),
         optional_sites=tuple(p.site for p in others if not p.required),
-        rooms={p.site: p.room for p in session.participations if p.room is not None and p.room_asked},
+        rooms=session.rooms_asked,
         join_url=session.join_url,
         access_code=session.access_code,
         override_reason=session.override_reason,

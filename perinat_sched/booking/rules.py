@@ -68,7 +68,7 @@ class Request:
         return (
             tuple(p.site for p in others if p.required) != draft.required_sites
             or tuple(p.site for p in others if not p.required) != draft.optional_sites
-            or {p.site: p.room for p in before.participations if p.room and p.room_asked} != draft.rooms
+            or before.rooms_asked != draft.rooms
             or (before.kind, before.network) != (draft.kind, draft.network)
         )
 
@@ -76,7 +76,6 @@ class Request:
         """What must be free: everything for what is new, only what is never overridden for what stood already."""
         draft, before = self.draft, self.before
         settled = self.settled
-        held = {p.site: p.room for p in before.participations if p.held and p.room} if before else {}
         return Proposal(
             network=draft.network,
             kind=self.directory.kinds[draft.kind],
@@ -85,7 +84,7 @@ class Request:
             required=tuple(site for site in draft.required_sites if not self.declined(site)),
             optional=tuple(site for site in draft.optional_sites if not self.declined(site)),
             rooms=pinned(settled.values(), self.directory) | dict(draft.rooms),
-            kept_rooms=held,
+            kept_rooms=before.rooms_held if before else {},
             kept_bridge=before.bridge if before else None,
             settled=frozenset(settled),
             timing=self._timing(),

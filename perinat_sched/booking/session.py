@@ -108,6 +108,16 @@ class Session:
         """What rights depend on in it."""
         return Subject(host_site=self.host_site, sites=self.sites, network=self.network)
 
+    @property
+    def rooms_held(self) -> dict[str, str]:
+        """The room of each site that holds one."""
+        return {p.site: p.room for p in self.participations if p.held and p.room}
+
+    @property
+    def rooms_asked(self) -> dict[str, str]:
+        """The rooms that a coordinator named, by site."""
+        return {p.site: p.room for p in self.participations if p.room_asked and p.room}
+
     def participation(self, site: str) -> Participation | None:
         return next((p for p in self.participations if p.site == site), None)
 

@@ -59,7 +59,6 @@ def query(asked: SlotsAsked, directory: Directory, before: Session | None) -> Sl
     _check_days(checks, asked)
     checks.refuse()
     assert network and duration and zone
-    held = {p.site: p.room for p in before.participations if p.held and p.room} if before else {}
     return SlotQuery(
         proposal=Proposal(
             network=network,
@@ -69,7 +68,7 @@ def query(asked: SlotsAsked, directory: Directory, before: Session | None) -> Sl
             required=asked.sites[1:],
             optional=asked.optional_sites,
             rooms=rooms,
-            kept_rooms=held,
+            kept_rooms=before.rooms_held if before else {},
             kept_bridge=before.bridge if before else None,
         ),
         timezone=zone,
