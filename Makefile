@@ -15,7 +15,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 PROJECT := $(PIP) --no-deps --no-build-isolation --editable .
 LOCK := .venv/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
+	--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .PHONY: run test check bench lock clean
 
