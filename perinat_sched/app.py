@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import web
@@ -22,7 +23,7 @@ import perinat_sched
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
-from perinat_sched.booking.misfits import misfits as booking_misfits
+from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.i18n import Message, say
@@ -56,6 +57,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     with lock.exclusive(settings.database_url):
         async with opened(settings) as database:
             services = assemble(settings, database, utc_now)
+            await where_the_ground_moved(settings, services)
             jobs = Jobs(delivery=services.delivery)
             jobs.start()
             runner = web.AppRunner(
@@ -142,6 +144,26 @@ def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquir
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
 
 
+def recalculation_of(settings: Settings, database: Database, clock: Clock) -> Recalculation:
+    """What puts sessions upon the ground as it is now."""
+    return Recalculation(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+async def where_the_ground_moved(settings: Settings, services: Services) -> None:
+    """Put booked sessions upon a new ground, before anybody books or is told; whatever comes of it, the service starts.
+
+    What fails is tried again at the next start.
+    """
+    try:
+        outcome = await recalculation_of(settings, services.database, services.clock).where_the_ground_moved()
+    except Exception:
+        log.exception("booked sessions could not be put upon the new ground", extra={"action": "ground_not_settled"})
+        return
+    services.metrics.ground_moved(outcome)
+    if outcome != Outcome():
+        log.warning("the ground moved under booked sessions", extra={"action": "ground_moved", **asdict(outcome)})
+
+
 def secret_key(path: Path) -> bytes:
     """The installation's key, made at the first start, readable by its owner only. Raises ConfigurationError."""
     try:
@@ -169,7 +191,7 @@ async def mend_guards(settings: Settings) -> None:
 
 
 async def misfits(settings: Settings) -> list[str]:
-    """Future sessions that no longer fit this configuration, a line each; none where nothing was ever booked.
+    """Future sessions of which this configuration would cost a place, a line each; none where nothing was ever booked.
 
     Only reads: a configuration that is being tried out must not reach the database of the running service.
     """
@@ -178,10 +200,13 @@ async def misfits(settings: Settings) -> list[str]:
         return []
     database = await Database.open(settings.database_url)
     try:
+        if not await database.is_current():
+            return ["not known: the database is of an earlier version, which the next serve brings up to date"]
         return [
             f"{session.wall_start:%Y-%m-%d %H:%M} {session.timezone}, {session.kind} of {session.host_site} "
-            f"({session.id}): {'; '.join(say(conflict.message, 'en') for conflict in conflicts)}"
-            async for session, conflicts in booking_misfits(enquiries_of(settings, database, utc_now))
+            f"({session.id}): {'; '.join(say(conflict.message, 'en') for conflict in misfit.conflicts)}"
+            async for misfit in recalculation_of(settings, database, utc_now).misfits()
+            for session in [misfit.before]
         ]
     finally:
         await database.close()

@@ -119,6 +119,17 @@ def to_utc(wall: datetime, zone_name: str, fold: int | None = None) -> datetime:
     return second if fold else first
 
 
+def to_utc_again(wall: datetime, zone_name: str, fold: int) -> datetime:
+    """The instant of a wall time that was agreed upon, whatever the clocks of the zone have become.
+
+    As RFC 5545 § 3.3.5 reads it: an hour that the clocks now skip, with the offset before the gap; one that comes
+    twice is the first, unless `fold` says that the second was meant.
+    """
+    rules = zone(zone_name)
+    first, second = (wall.replace(tzinfo=rules, fold=f).astimezone(UTC) for f in (0, 1))
+    return second if fold and second > first else first
+
+
 def to_local(instant: datetime, zone_name: str) -> datetime:
     """The aware local time of an instant; its `fold` is right."""
     return instant.astimezone(zone(zone_name))

@@ -8,6 +8,7 @@ event is refused when the file is read, by its name.
 
 from __future__ import annotations
 
+import hashlib
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,7 @@ class Agenda:
 
     name: str
     events: int
+    digest: str  # of the file: another one, other events
     _query: recurring_ical_events.CalendarQuery
 
     def busy(self, zone: str, year: int) -> Iterator[tuple[Interval, str]]:
@@ -82,7 +84,7 @@ def read(path: Path, problems: list[ConfigurationProblem]) -> Agenda | None:
     except Wrong as wrong:
         complain("the file", wrong)
         return None
-    return Agenda(path.stem, len(calendar.events), query)
+    return Agenda(path.stem, len(calendar.events), hashlib.sha256(path.read_bytes()).hexdigest(), query)
 
 
 def _wrong_events(calendar: icalendar.Calendar, name: str) -> Iterator[tuple[str, Wrong]]:

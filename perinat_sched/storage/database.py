@@ -33,7 +33,7 @@ ATTEMPTS = 6  # of one write, when another stands in its way
 FIRST_PAUSE = 0.01  # seconds, doubled at each attempt, of which a random part is waited
 TURN_SECONDS = 30  # a caller waits no longer for a connection
 READY_SECONDS = 2
-START_LOCK = 5_265_781  # one node at a time changes the schema or the resources
+START_LOCK = 5_265_781  # one node at a time changes the schema, the resources or what moved with the ground
 
 
 @dataclass(slots=True)
@@ -135,8 +135,13 @@ class Database:
         await self.write(self._migrate)
 
     async def _migrate(self, tx: Tx) -> None:
-        await self._alone(tx)
+        await self.alone(tx)
         await tx.run_sync(migrations.upgrade)
+
+    async def is_current(self) -> bool:
+        """Whether the tables are those of this version."""
+        async with self.read() as tx:
+            return await tx.run_sync(migrations.is_current)
 
     async def check_guards(self) -> None:
         """Raises MissingGuards, naming them and the mend."""
@@ -156,7 +161,7 @@ class Database:
         await self.write(self._mend_guards)
 
     async def _mend_guards(self, tx: Tx) -> None:
-        await self._alone(tx)
+        await self.alone(tx)
         if rooms := await guards.double_booked(tx):
             raise MissingGuards(
                 Message(
@@ -177,7 +182,7 @@ class Database:
         wanted |= {("bridge", bridge.code): bridge.ports for bridge in directory.bridges.values()}
 
         async def work(tx: Tx) -> dict[tuple[str, str], int]:
-            await self._alone(tx)
+            await self.alone(tx)
             rows = (await tx.execute(select(resources))).all()
             ids = {(row.kind, row.code): int(row.id) for row in rows}
             capacities = {(row.kind, row.code): row.capacity for row in rows}
@@ -204,8 +209,8 @@ class Database:
             rows = await tx.execute(select(resources.c.kind, resources.c.code, resources.c.id))
             self._resources = MappingProxyType({(row.kind, row.code): row.id for row in rows})
 
-    async def _alone(self, tx: Tx) -> None:
-        """Wait until no other node changes the schema or the resources; SQLite's writer is alone anyhow."""
+    async def alone(self, tx: Tx) -> None:
+        """Wait until no other node does at its start what only one may; SQLite's writer is alone anyhow."""
         if self.dialect == "postgresql":
             await tx.execute(text("SET LOCAL lock_timeout = '60s'"))
             await tx.execute(text(f"SELECT pg_advisory_xact_lock({START_LOCK})"))

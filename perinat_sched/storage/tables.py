@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -76,6 +77,7 @@ sessions = Table(
     Column("tzdata_version", String(10), nullable=False),
     Column("bridge", String(40)),
     Column("ports", Integer, nullable=False),
+    Column("bridge_lost", Boolean, nullable=False, server_default=false()),  # the ground moved: no bridge had its ports
     Column("join_url", Text),
     Column("access_code", Text),
     Column("override_reason", Text),
@@ -106,6 +108,7 @@ participations = Table(
     Column("answer", String(10), nullable=False),
     Column("held", Boolean, nullable=False),
     Column("overridden", Boolean, nullable=False),
+    Column("lost", Boolean, nullable=False, server_default=false()),  # the ground moved: the place no longer fits
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("session_id", "site"),
     Index(None, "site"),

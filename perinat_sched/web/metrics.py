@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from perinat_sched.booking.recalculation import Outcome
 from perinat_sched.notices.delivery import Tally
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -28,6 +30,9 @@ class Metrics:
         self._refusals = prometheus_client.Counter(
             "perinat_booking_refusals", "Refused bookings, by reason", ["code"], registry=self._registry
         )
+        self._ground = prometheus_client.Counter(
+            "perinat_ground_moved", "What a new ground did to booked sessions", ["what"], registry=self._registry
+        )
         self._registry.register(_Mails(mails))
         about = Gauge("perinat_build_info", "Versions that run", ["version", "tzdata"], registry=self._registry)
         about.labels(version, tzdata).set(1)
@@ -38,6 +43,10 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._refusals.labels(code).inc()
+
+    def ground_moved(self, outcome: Outcome) -> None:
+        for what, count in asdict(outcome).items():
+            self._ground.labels(what).inc(count)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

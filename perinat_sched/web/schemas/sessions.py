@@ -152,7 +152,7 @@ class WarningOut(Told):
     """What a reader should notice."""
 
     code: Literal["unusual-local-time", "optional-site-not-free", "place-lost"]
-    site: str
+    site: str | None = Field(description="Null: the bridge")
     detail: str
 
 
