@@ -26,21 +26,18 @@ def standing(before: Session, site: str, *, joining: bool, room: str | None, dir
     parts = [p for p in known if (joining if p.site == site else p.held)]
     if not parts:
         return None
-    proposal = as_held(before, [p for p in parts if p.held], directory)
-    sites = [p.site for p in parts]
+    proposal = as_held(before, parts, directory)
     return replace(
         proposal,
-        host=sites[0],
-        required=tuple(sites[1:]),
         rooms={**proposal.rooms, **({site: room} if room else {})},
         roomless=proposal.roomless - ({site} if room else set()),
-        settled=frozenset(sites),
+        settled=frozenset(p.site for p in parts),
     )
 
 
 def as_held(session: Session, parts: Sequence[Participation], directory: Directory) -> Proposal:
-    """The places that these sites, at least one, hold at the session's own hour: the same rooms, if it can be the same
-    bridge."""
+    """The places of these sites, at least one, at the session's own hour: the rooms that they hold, the same bridge if
+    it can be."""
     sites = [p.site for p in parts]
     return Proposal(
         network=session.network,
@@ -48,8 +45,8 @@ def as_held(session: Session, parts: Sequence[Participation], directory: Directo
         duration=session.duration,
         host=sites[0],  # the first that holds one: the host may have lost its own
         required=tuple(sites[1:]),
-        rooms=pinned(parts, directory),
-        roomless=frozenset(p.site for p in parts if p.room is None),
+        rooms=pinned((p for p in parts if p.held), directory),
+        roomless=frozenset(p.site for p in parts if p.held and p.room is None),
         kept_bridge=session.bridge,
         timing=frozenset(),
     )

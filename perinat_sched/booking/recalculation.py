@@ -67,6 +67,7 @@ class Recalculation:
     directory: Directory
     calendars: Calendars
     clock: Clock
+    spell: int = SPELL  # sessions in one transaction
 
     async def where_the_ground_moved(self) -> Outcome:
         """Put the sessions to come upon the new ground, if it is one; past ones and those under way stay as they are.
@@ -79,9 +80,9 @@ class Recalculation:
             same = await store.ground(tx) == mark
             if same and not await store.any_reckoned_otherwise(tx, to_come, zones.TZDATA_VERSION):
                 return Outcome()
-            spells = await self._spells(tx, now)
+            taken_together = await self._spells(tx, now)
         outcome = Outcome()
-        for spell in spells:
+        for spell in taken_together:
             outcome += await self.database.write(partial(self._put_upon_it, now, spell))
 
         async def note(tx: Tx) -> None:
@@ -117,7 +118,7 @@ class Recalculation:
             here = standing.interval
             return Interval(min(here.start, there.start), max(here.end, there.end))
 
-        return _spells([reach(standing) for standing in await store.standings(tx, store.to_come(now))], SPELL)
+        return spells([reach(standing) for standing in await store.standings(tx, store.to_come(now))], self.spell)
 
     async def _resettled(self, tx: Tx, now: datetime, spell: Interval) -> tuple[list[Resettled], Ground]:
         """The sessions of a spell on the new ground, and the ground with what everybody holds until now."""
@@ -185,14 +186,14 @@ def _as_held(taken: Iterable[store.Held]) -> set[Taken]:
     return {(held.resource[1], held.interval, held.around, held.units) for held in taken}
 
 
-def _spells(spans: Iterable[Interval], most: int) -> list[Interval]:
+def spells(spans: Iterable[Interval], most: int) -> list[Interval]:
     """Spans of time of at most `most` of these each, that none of them crosses; more where they cannot be parted."""
-    spells: list[Interval] = []
+    found: list[Interval] = []
     count = 0
     for span in sorted(spans):
-        if spells and (span.start < spells[-1].end or count < most):
-            spells[-1], count = Interval(spells[-1].start, max(spells[-1].end, span.end)), count + 1
+        if found and (span.start < found[-1].end or count < most):
+            found[-1], count = Interval(found[-1].start, max(found[-1].end, span.end)), count + 1
         else:
-            spells.append(span)
+            found.append(span)
             count = 1
-    return spells
+    return found
