@@ -133,7 +133,7 @@ def booked(request: Request, fit: Fit, *, session_id: str, uid: str) -> Session:
         uid=uid,
         revision=0,
         sequence=0,
-        status=status_of(parts, bridge_lost=False),
+        status=status_of(parts),
         kind=draft.kind,
         title=draft.title,
         description=draft.description,
@@ -171,7 +171,7 @@ def changed(request: Request, fit: Fit | None) -> Session:
         fold=draft.fold,
         start=draft.start,
         duration=draft.duration,
-        tzdata_version=zones.TZDATA_VERSION,
+        tzdata_version=before.tzdata_version if before.start == draft.start else zones.TZDATA_VERSION,
         join_url=draft.join_url,
         access_code=draft.access_code,
         override_reason=draft.override_reason,
@@ -253,7 +253,7 @@ def seated(session: Session, parts: tuple[Participation, ...], fit: Fit | None) 
     )
 
 
-def status_of(parts: Collection[Participation], *, bridge_lost: bool) -> Status:
+def status_of(parts: Collection[Participation], *, bridge_lost: bool = False) -> Status:
     """Confirmed once every required site, the host among them, has accepted, and nothing they need was lost."""
     agreed = all(p.answer == "accepted" and not p.lost for p in parts if p.required)
     return "confirmed" if agreed and not bridge_lost else "tentative"

@@ -111,6 +111,14 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
         assert await tx.scalar(text("SELECT value FROM meta")) == "b"
 
 
+async def test_a_database_of_an_earlier_version_is_known_as_such(database: Database) -> None:
+    assert await database.is_current() is True
+    await database.write(lambda tx: tx.run_sync(migrations.downgrade, "0001"))
+    assert await database.is_current() is False
+    await database.migrate()
+    assert await database.is_current() is True
+
+
 async def test_nodes_that_start_at_once_on_an_empty_database_all_succeed(empty_urls: list[str]) -> None:
     async def start() -> None:
         async with opened(empty_urls[0]) as database:
