@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ from perinat_sched.booking import store
 from perinat_sched.booking.closures import ClosureAsked, Scope
 from perinat_sched.booking.recalculation import Outcome, Recalculation, spells
 from perinat_sched.booking.session import Session
-from perinat_sched.errors import BookingRefused, Unavailable
+from perinat_sched.booking.store import SessionFilter
+from perinat_sched.errors import BookingRefused, RevisionMismatch, Unavailable
 from perinat_sched.intervals import Interval
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Bridge, Directory, OpeningHours
+from perinat_sched.storage import guards
 from perinat_sched.storage.database import Database, Tx
 from perinat_sched.storage.tables import audit, holds, resources, sessions
 from tests.booking.conftest import ADMIN, NOW, Office
@@ -455,6 +458,53 @@ async def test_nodes_that_start_at_once_settle_it_once(office: Office, database_
         rows = (await tx.execute(select(audit).where(audit.c.action == "session_resettled"))).all()
     assert sorted(row.object_id for row in rows) == sorted(each.id for each in booked)
     assert {row.actor for row in rows} == {"system"}
+
+
+async def test_people_book_change_and_cancel_on_another_node_meanwhile(office: Office, database_url: str) -> None:
+    """Nobody meets a guard or a deadlock, and nothing is held twice."""
+    booked = []
+    for day in (15, 16, 17, 18, 19):
+        for hour in (9, 11, 13, 15, 17):
+            start = f"2027-03-{day}T{hour:02}:00"
+            booked.append(await office.book(start=start, required_sites=THREE, override_reason="Suite"))
+            await by_other_rules(office, booked[-1], (1, 0, -1)[hour % 3])
+
+    async def people(other: Office) -> None:
+        for number, session in enumerate(booked):
+            try:
+                match number % 4:
+                    case 0:
+                        await other.change(session, title="Staff", start=f"{session.wall_start:%Y-%m-%d}T08:00")
+                    case 1:
+                        await other.bookings.cancel(ADMIN, session.id, "cancelled", "", sure=False)
+                    case 2:
+                        await other.answer(session, "calais", "declined")
+                    case _:
+                        start = f"{session.wall_start + HOUR:%Y-%m-%dT%H:%M}"
+                        await other.book(start=start, required_sites=THREE, override_reason="Suite")
+            except (BookingRefused, RevisionMismatch):
+                continue
+
+    async with (
+        opened(database_url) if office.database.dialect == "postgresql" else nullcontext(office.database) as node
+    ):
+        await node.sync_resources(office.directory)
+        others = [Office(node, office.directory, now=office.now) for _ in range(3)]
+        await office.database.sync_resources(smaller := a_network(calais={"rooms": ()}))
+        bit_by_bit = replace(recalculation(office, smaller), spell=2)
+        await asyncio.gather(bit_by_bit.where_the_ground_moved(), *(people(other) for other in others))
+    async with office.database.read() as tx:
+        assert await guards.double_booked(tx) == []
+        rows = (await tx.execute(select(holds, resources.c.capacity).join(resources))).all()
+    for row in rows:
+        beside = (r for r in rows if r.resource_id == row.resource_id and r.starts <= row.starts < r.ends)
+        assert sum(other.units for other in beside) <= row.capacity
+    for _ in range(2):  # what was booked behind its back is put right by the next
+        await office.database.write(lambda tx: store.note_ground(tx, "another"))
+        outcome = await move_ground(office, smaller)
+    assert outcome == Outcome()
+    in_calais = await office.enquiries.sessions(ADMIN, SessionFilter(site="calais"), after=None, limit=100)
+    assert not any("calais" in session.rooms_held for session in in_calais.sessions)
 
 
 @dataclass
