@@ -81,6 +81,7 @@ def answered(
         room_asked=part.room_asked or room is not None,
         overridden=part.overridden or (place is not None and place.overlooked),
         lost=False,
+        lost_room=None,
     )
     parts = tuple(part if p.site == site else p for p in before.participations)
     return revised(before, seated(before, parts, fit), now)

@@ -36,27 +36,23 @@ SPELL = 100  # sessions; more only where they touch one another in time
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How many sessions moved, and how many lost a place at a site, or their bridge."""
+    """How many sessions moved; how many places, of sites and on bridges, were lost and came back."""
 
     moved: int = 0
-    places_lost: int = 0
-    bridges_lost: int = 0
+    lost: int = 0
+    back: int = 0
 
     @classmethod
     def of(cls, results: Iterable[Resettled]) -> Outcome:
         results = list(results)
         return cls(
             moved=sum(result.moved for result in results),
-            places_lost=sum(len(result.lost_sites) for result in results),
-            bridges_lost=sum(result.lost_bridge for result in results),
+            lost=sum(len(result.lost) for result in results),
+            back=sum(len(result.back) for result in results),
         )
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
-            moved=self.moved + other.moved,
-            places_lost=self.places_lost + other.places_lost,
-            bridges_lost=self.bridges_lost + other.bridges_lost,
-        )
+        return Outcome(moved=self.moved + other.moved, lost=self.lost + other.lost, back=self.back + other.back)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +161,8 @@ def _details(result: Resettled) -> dict[str, object]:
         "revision": session.revision,
         "status": session.status,
         "moved": result.moved,
-        "lost": result.lost_sites,
-        "bridge_lost": result.lost_bridge,
+        "lost": result.lost,
+        "back": result.back,
     }
 
 

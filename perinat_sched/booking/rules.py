@@ -200,6 +200,7 @@ def _participation(request: Request, place: Place, required: bool) -> Participat
     site = place.site.code
     before = request.before.participation(site) if request.before else None
     room = place.room.code if place.held and place.room else None
+    lost = before is not None and before.lost and not place.held and not request.moved
     overridden = any(conflict.code in OF_A_PLACE for conflict in place.conflicts) and place.held
     return Participation(
         site=site,
@@ -210,7 +211,8 @@ def _participation(request: Request, place: Place, required: bool) -> Participat
         held=place.held,
         overridden=overridden or place.overlooked or (before is not None and before.overridden and not request.moved),
         comment=before.comment if before else "",
-        lost=before is not None and before.lost and not place.held and not request.moved,
+        lost=lost,
+        lost_room=before.lost_room if before and lost else None,
     )
 
 
@@ -263,7 +265,7 @@ def cancelled(before: Session, code: CancellationCode, reason: str, now: datetim
     """Cancelled: its places are free, its participants and their rooms still readable."""
     after = replace(
         before,
-        participations=tuple(replace(part, lost=False) for part in before.participations),
+        participations=tuple(replace(part, lost=False, lost_room=None) for part in before.participations),
         status="cancelled",
         bridge=None,
         ports=0,

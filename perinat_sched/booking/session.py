@@ -33,6 +33,7 @@ class Participation:
     overridden: bool = False  # its hours, closure or room were overridden: its contacts are told why
     comment: str = ""
     lost: bool = False  # held its place until the ground moved (`ground_moves`)
+    lost_room: str | None = None  # the room of that place
 
 
 @dataclass(frozen=True, kw_only=True)

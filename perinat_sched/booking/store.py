@@ -351,6 +351,7 @@ def _part(of: Session, position: int) -> dict[str, Any]:
         "overridden": part.overridden,
         "comment": part.comment,
         "lost": part.lost,
+        "lost_room": part.lost_room,
     }
 
 
@@ -365,6 +366,7 @@ def _participation(row: Row[Any]) -> Participation:
         overridden=row.overridden,
         comment=row.comment,
         lost=row.lost,
+        lost_room=row.lost_room,
     )
 
 

@@ -109,6 +109,7 @@ participations = Table(
     Column("held", Boolean, nullable=False),
     Column("overridden", Boolean, nullable=False),
     Column("lost", Boolean, nullable=False, server_default=false()),  # the ground moved: the place no longer fits
+    Column("lost_room", String(40)),  # its room, which comes back should the ground move back
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("session_id", "site"),
     Index(None, "site"),

@@ -163,7 +163,7 @@ async def test_tz04_tz09_other_clocks_move_exactly_these_sessions_and_tell_exact
                 assert f"{was + 4} h 00" in written[item["message_id"]]
                 assert f"{now + 4} h 00" in written[item["message_id"]]
     moved = [json.loads(line) for line in service.log.read_text().splitlines() if '"ground_moved"' in line]
-    assert [(entry["moved"], entry["places_lost"]) for entry in moved] == [(3, 0)]
+    assert [(entry["moved"], entry["lost"]) for entry in moved] == [(3, 0)]
 
     await service.stop()
     await service.start()
@@ -203,5 +203,5 @@ async def test_other_hours_and_another_contact_are_announced_by_check_and_done_b
         invited = [item["recipient"] for item in told if item["kind"] == "invitation"]
         assert sorted(invited) == ["second@paris.example", "staff@guest.example", "staff@paris.example"]
         async with client.get(f"{service.url}/metrics") as response:
-            assert 'perinat_ground_moved_total{what="places_lost"} 1.0' in await response.text()
+            assert 'perinat_ground_moved_total{what="lost"} 1.0' in await response.text()
     assert "no longer fit\n  none" in await service.run("check")

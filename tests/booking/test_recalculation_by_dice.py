@@ -183,7 +183,9 @@ async def taken(office: Office) -> dict[str, dict[str, int]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_exactly_the_later_sessions_lose_and_a_second_run_changes_nothing(open_office: Any, seed: int) -> None:
+async def test_exactly_the_later_sessions_lose_and_what_is_free_comes_back_when_the_ground_moves_back(
+    open_office: Any, seed: int
+) -> None:
     dice = Random(seed)
     world = World(dice)
     office: Office = await open_office(world.directory)
@@ -221,3 +223,16 @@ async def test_exactly_the_later_sessions_lose_and_a_second_run_changes_nothing(
     await recalculation.where_the_ground_moved()
     assert await all_sessions(office) == after
     assert await taken(office) == held
+
+    await office.database.sync_resources(world.directory)
+    await replace(recalculation, directory=world.directory).where_the_ground_moved()
+    back = await all_sessions(office)
+    for before, now in zip(after, back, strict=True):
+        kept, regained = as_it_is(before)[1], as_it_is(now)[1]
+        assert kept.items() <= regained.items()
+        assert before.bridge in (None, now.bridge)
+        units = {room: 1 for room in regained.values() if room} | ({now.bridge: len(regained)} if now.bridge else {})
+        assert (await taken(office)).get(now.id, {}) == units
+    await office.database.write(lambda tx: store.note_ground(tx, "another"))
+    await replace(recalculation, directory=world.directory).where_the_ground_moved()
+    assert await all_sessions(office) == back

@@ -44,8 +44,7 @@ async def test_a_lost_place_and_a_lost_bridge_are_warnings_in_both_languages(
     ]
     assert all("a perdu s" in warning["detail"] for warning in seen["warnings"])
     metrics = (await api.anybody("GET", "//metrics")).body.decode()
-    assert 'perinat_ground_moved_total{what="places_lost"} 1.0' in metrics
-    assert 'perinat_ground_moved_total{what="bridges_lost"} 1.0' in metrics
+    assert 'perinat_ground_moved_total{what="lost"} 2.0' in metrics
 
 
 async def test_a_session_whose_site_is_gone_is_renamed_and_its_sites_are_looked_up_when_they_change(

@@ -14,8 +14,10 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("sessions", sa.Column("bridge_lost", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("participations", sa.Column("lost", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("participations", sa.Column("lost_room", sa.String(length=40)))
 
 
 def downgrade() -> None:
+    op.drop_column("participations", "lost_room")
     op.drop_column("participations", "lost")
     op.drop_column("sessions", "bridge_lost")
