@@ -80,8 +80,10 @@ def resettle(sessions: Iterable[Session], ground: Ground, now: datetime) -> list
         ground = _with(ground, standing)
         results.append(standing)
     for number, (before, standing) in enumerate(zip(order, results, strict=True)):
+        if not _lost(before):
+            continue
         others = ground.without({before.id})
-        if _lost(before) and (better := _better(standing, _stand(_restored(before), _around(before, others)))):
+        if better := _better(standing, _stand(_restored(before), _around(before, others))):
             results[number] = replace(better, conflicts=standing.conflicts)
             ground = _with(others, better)
     return [_resettled(before, standing, now) for before, standing in zip(order, results, strict=True)]

@@ -603,7 +603,7 @@ def test_spells_are_never_crossed_and_as_small_as_can_be() -> None:
     assert spells([], 2) == []
 
 
-async def test_a_configured_closure_and_a_holiday_count_and_a_room_that_is_busy_elsewhere(
+async def test_a_calendar_that_closes_a_site_or_makes_a_room_busy_costs_their_places(
     open_office: Any, tmp_path: Any
 ) -> None:
     office: Office = await open_office(a_network())
