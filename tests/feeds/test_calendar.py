@@ -72,13 +72,23 @@ def lines(feed: bytes) -> list[str]:
         ("feed-noumea-night.ics", cover(), full(NOUMEAS_NIGHT)),
         ("feed-repeated-hour.ics", cover("en"), full(REPEATED_HOUR)),
         ("feed-room.ics", cover(name="Salle de staff", site=None, room="lille-1"), full(CONFIRMED)),
-        ("feed-network.ics", cover(name="Périnat; Nord, Pas-de-Calais", site=None), full(CONFIRMED)),
+        ("feed-network.ics", cover(name="Périnat; Nord, Pas-de-Calais", site=None, observer=True), full(CONFIRMED)),
+        ("feed-alarm.ics", cover("en", alarm=15), full(CONFIRMED, CANCELLED)),
         ("feed-accents-at-a-fold.ics", cover(name=LONG_TITLE), full(session(title=LONG_TITLE))),
         ("feed-empty.ics", cover(), []),
     ],
 )  # fmt: skip
 def test_a_feed_is_its_golden_file(name: str, feed: Cover, sessions: list[tuple[Session, Detail]]) -> None:
     same_as_golden(name, render_feed(feed, sessions, NETWORK))
+
+
+def test_miquelon_changes_its_clocks_with_north_america__ics_41() -> None:
+    """In the odd week of March Miquelon is three hours behind Paris, where it is four in winter and in summer."""
+    miquelon = site("miquelon", "CH François-Dunan", "Saint-Pierre", "America/Miquelon", kind="partner")
+    of = session("2027-03-18T15:00", participations=(part("lille", room="lille-1"), part("miquelon")))
+    network = network_of(*NETWORK.sites.values(), miquelon)
+    feed = render_feed(cover(site="miquelon", zone="America/Miquelon"), full(of), network)
+    same_as_golden("feed-miquelon.ics", feed)
 
 
 def invited(of: Session, at: str, **more: Any) -> bytes:
