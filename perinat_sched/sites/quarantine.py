@@ -28,6 +28,7 @@ PROCESSOR = 0.8  # seconds of it for a file, which is then told where it stands;
 PATIENCE = 20.0  # seconds for a file by the clock: a machine may be busy
 MEMORY = 256 * 1024 * 1024  # bytes for a file
 OUTSIDE = ("socket.", "subprocess.", "os.fork", "os.exec", "os.posix_spawn", "os.system", "os.remove", "os.rename")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CODE = tuple(
     f"{os.path.realpath(folder)}/"
     for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), Path(__file__).parents[1])
@@ -74,7 +75,9 @@ def _verdicts(files: dict[str, bytes]) -> list[Verdict]:
         return []
     asked = json.dumps([[name, data.decode("latin-1")] for name, data in files.items()])  # latin-1: byte by byte
     command = [sys.executable, "-I", "-m", __name__]
-    told = subprocess.run(command, input=asked.encode(), stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own
+    told = subprocess.run(command, input=asked.encode(), stdout=subprocess.PIPE)  # noqa: S603 - our own
+    if told.returncode != 0:
+        return [REFUSED] * len(files)
     return [_verdict(each) for each in json.loads(told.stdout)]
 
 
@@ -101,25 +104,21 @@ def _in_a_fork(data: bytes, name: str) -> str:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        said = _limited(data, name)
-        with os.fdopen(theirs, "w") as out:
-            out.write(said)
-        os._exit(0)
+        status = 1
+        try:
+            limit()
+            verdict = judge(data, name)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            with os.fdopen(theirs, "w") as out:
+                out.write(json.dumps([verdict.calendar.decode("latin-1"), verdict.wrong]))
+            status = 0
+        finally:  # whatever it was: no time, no memory
+            os._exit(status)
     os.close(theirs)
     with os.fdopen(ours) as answer:
         said = answer.read()
-    _, status = os.waitpid(child, 0)
-    return said if status == 0 else ""
-
-
-def _limited(data: bytes, name: str) -> str:
-    limit()
-    try:
-        verdict = judge(data, name)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    except (OutOfTime, MemoryError):
-        return ""
-    return json.dumps([verdict.calendar.decode("latin-1"), verdict.wrong])
+    _, ending = os.waitpid(child, 0)
+    return said if ending == 0 else ""
 
 
 def limit() -> None:
@@ -143,8 +142,8 @@ def _forbid(event: str, arguments: tuple[object, ...]) -> None:
     if event.startswith(OUTSIDE):
         raise PermissionError(event)
     if event == "open" and isinstance(arguments[0], str | bytes):
-        path = os.path.realpath(os.fsdecode(arguments[0]))
-        if not path.startswith(CODE):
+        path, flags = os.path.realpath(os.fsdecode(arguments[0])), arguments[2]
+        if not path.startswith(CODE) or not isinstance(flags, int) or flags & WRITING:
             raise PermissionError(event)
 
 

@@ -312,7 +312,7 @@ def test_the_method_stands_once_and_before_the_event__itip_02(method: str) -> No
     assert found.index(f"METHOD:{method}") < found.index("BEGIN:VEVENT")
 
 
-def test_the_window_moves_by_whole_days() -> None:
+def test_the_window_moves_by_whole_days__ics_46() -> None:
     shown = calendar.window(date(2027, 3, 18))
     assert (shown.start, shown.end) == (datetime(2027, 1, 17, tzinfo=UTC), datetime(2028, 4, 21, tzinfo=UTC))
     assert calendar.cancelled_kept_since(date(2027, 3, 31)) == datetime(2027, 3, 1, tzinfo=UTC)

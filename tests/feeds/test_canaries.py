@@ -11,12 +11,14 @@ from itertools import product
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 from sqlalchemy import Update, update
 
 from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session, Status
+from perinat_sched.feeds.calendar import invitation
 from perinat_sched.feeds.store import Scope
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.intervals import Interval
@@ -49,6 +51,7 @@ IN_FULL = {
     "other": set[str](),
     "stranger": set[str](),
 }
+DETAILS: list[Detail] = ["full", "kind", "busy"]
 SAID_IN_FULL = {"title", "description", "link", "cancellation"}
 
 
@@ -137,9 +140,8 @@ async def test_no_text_is_in_a_feed_that_may_not_show_it__ics_22_45(house: Feeds
     async with house.database.read() as tx:
         row = await people_store.by_id(tx, "admin")
     assert row
-    details: list[Detail] = ["full", "kind", "busy"]
     languages: list[Language] = ["fr", "en"]
-    for (scope, of), detail, language in product(FEEDS, details, languages):
+    for (scope, of), detail, language in product(FEEDS, DETAILS, languages):
         label = canary("label")
         feed, secret = await house.create(row.actor, scope, of, detail, label, language)
         given = update(feeds).where(feeds.c.id == feed.id).values(owner=owner)
@@ -154,3 +156,25 @@ async def test_no_text_is_in_a_feed_that_may_not_show_it__ics_22_45(house: Feeds
             assert not [
                 word for word in ("DESCRIPTION", "LOCATION", "URL", "CONFERENCE", "CHU", "Salle") if word in below
             ]
+
+
+async def test_a_session_has_one_uid_in_every_feed_and_in_the_mail_and_it_says_nothing__ics_01(house: Feeds) -> None:
+    uids = {}
+    for owner, (scope, of), detail in product(("admin", "host", "network"), FEEDS, DETAILS):
+        async with house.database.read() as tx:
+            row = await people_store.by_id(tx, owner)
+        assert row
+        if of not in IN_FULL[owner]:
+            continue
+        _, secret = await house.create(row.actor, scope, of, detail, "", "fr")
+        events = Calendar.from_ical((await house.publish(secret)).body).events
+        uids[owner, of, detail] = {str(event["UID"]) for event in events}
+    told = invitation(
+        singing("confirmed", "2027-01-20T15:00"), house.directory, method="REQUEST", site="calais",
+        attendee="staff@calais.example", organizer=house.organizer, language="fr", stamp=NOW,
+    )  # fmt: skip
+    [mailed] = Calendar.from_ical(told).events
+    expected = {f"s-{status}@perinat.example" for status in ("confirmed", "tentative", "cancelled")}
+    assert len(uids) == 33
+    assert set(map(frozenset, uids.values())) == {frozenset(expected)}
+    assert str(mailed["UID"]) in expected

@@ -21,7 +21,7 @@ FULL = (GOLDEN / "feed-full-fr.ics").read_bytes()
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.ics")), ids=lambda path: path.stem)
-def test_nothing_is_wrong_with_a_golden_calendar__ics_02_05_11_38(golden: Path) -> None:
+def test_nothing_is_wrong_with_a_golden_calendar__ics_02_05_11_18_38(golden: Path) -> None:
     assert complaints(golden.read_bytes()) == []
 
 
@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_a_golden_calendar__ics_02_05_11_38(golden: Path) 
         (b"URL:https://visio.example/salle/perinat?x=1,2;y\r\n", b"", "ICS-40"),
     ],
 )
-def test_the_lint_notices_each_fault__ics_38(right: bytes, wrong: bytes, complaint: str) -> None:
+def test_the_lint_notices_each_fault__ics_33_38(right: bytes, wrong: bytes, complaint: str) -> None:
     assert right in FULL
     assert any(complaint in found for found in complaints(FULL.replace(right, wrong, 1)))
 
@@ -80,7 +80,7 @@ def a_thousand() -> list[tuple[Session, Detail]]:
     return [(each, details[position % 3]) for position, each in enumerate(sessions)]
 
 
-def test_nothing_is_wrong_with_a_thousand_sessions_and_each_is_there__ics_38() -> None:
+def test_nothing_is_wrong_with_a_thousand_sessions_and_each_is_there__ics_38_46() -> None:
     feed = render_feed(cover(zone="Europe/Paris"), a_thousand(), NETWORK)
     assert complaints(feed) == []
     found = content_lines(feed)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
@@ -17,7 +18,7 @@ from perinat_sched.booking.session import Answer, Session, Status
 from perinat_sched.feeds.calendar import one_line, paragraph, render_feed
 from perinat_sched.feeds.face import Face, face
 from perinat_sched.people.access import Detail
-from tests.feeds.examples import CREATED, NETWORK, cover, part, session
+from tests.feeds.examples import CREATED, NETWORK, PARTS, cover, part, session
 from tests.feeds.lint import complaints
 
 ZONES = ["Europe/Paris", "America/Toronto", "Indian/Reunion", "Pacific/Noumea", "America/Miquelon", "Asia/Jerusalem"]
@@ -140,6 +141,36 @@ def test_bytes_are_equal_when_nothing_changed_and_differ_when_something_did__ics
     for of, detail in sessions:
         moved = revised(of, replace(of, duration=of.duration + timedelta(minutes=5)), of.updated_at)
         assert render_feed(COVER, [(moved, detail)], NETWORK) != render_feed(COVER, [(of, detail)], NETWORK)
+
+
+@pytest.mark.parametrize(
+    ("change", "rise"),
+    [
+        ({"title": "autre"}, 0),
+        ({"description": "autre"}, 0),
+        ({"kind": "cpdpn"}, 0),
+        ({"access_code": "0000"}, 0),
+        ({"override_reason": "urgence"}, 0),
+        ({"participations": (replace(PARTS[0], comment="autre"), *PARTS[1:])}, 0),
+        ({"participations": (PARTS[0], replace(PARTS[1], answer="pending"), *PARTS[2:])}, 0),
+        ({"participations": (PARTS[0], replace(PARTS[1], answer="declined"), *PARTS[2:])}, 1),
+        ({"participations": (replace(PARTS[0], room="lille-2"), *PARTS[1:])}, 1),
+        ({"participations": (*PARTS, part("reunion"))}, 1),
+        ({"participations": PARTS[:2]}, 1),
+        ({"start": session().start + timedelta(hours=1)}, 1),
+        ({"duration": timedelta(hours=2)}, 1),
+        ({"timezone": "Europe/Brussels"}, 1),
+        ({"join_url": "https://other.example/"}, 1),
+        ({"status": "tentative"}, 1),
+        ({"status": "cancelled"}, 1),
+    ],
+    ids=["title", "description", "kind", "access code", "reason", "comment", "an answer", "declined", "room",
+         "a site more", "a site less", "start", "length", "zone", "link", "tentative", "cancelled"],
+)  # fmt: skip
+def test_each_change_raises_the_sequence_as_it_should__ics_03(change: dict[str, Any], rise: int) -> None:
+    before = session()
+    after = revised(before, replace(before, **change), before.updated_at)
+    assert (after.revision - before.revision, after.sequence - before.sequence) == (1, rise)
 
 
 @given(st.lists(facts, max_size=8))

@@ -13,7 +13,7 @@ from perinat_sched.errors import ConfigurationProblem
 from perinat_sched.intervals import Interval
 from perinat_sched.sites import quarantine
 from perinat_sched.sites.agenda import Agenda
-from perinat_sched.sites.inspection import Verdict, judge
+from perinat_sched.sites.inspection import judge
 
 DAILY = b"DTSTART;TZID=Europe/Paris:20270104T080000\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY"
 NEVER = b"DTSTART;TZID=Europe/Paris:20270104T080000\r\nDURATION:PT1H\r\nRRULE:FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"
@@ -122,10 +122,14 @@ def test_no_file_starts_no_worker_and_a_folder_in_its_place_is_named(tmp_path: P
     assert problem.reason.startswith("cannot be read")
 
 
-def test_a_worker_that_came_to_an_end_says_nothing_of_the_file() -> None:
-    assert quarantine.REFUSED.calendar == Verdict().calendar
-    [(key, reason, _)] = quarantine.REFUSED.wrong
-    assert (key, TOO_LONG in reason) == ("the file", True)
+def test_a_worker_that_cannot_even_start_refuses_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    agendas, problems = read(tmp_path, one=calendar(GOOD), other=calendar(GOOD))
+    assert agendas == {}
+    assert [(Path(each.file).name, TOO_LONG in each.reason) for each in problems] == [
+        ("one.ics", True),
+        ("other.ics", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,13 +140,14 @@ def test_a_worker_that_came_to_an_end_says_nothing_of_the_file() -> None:
         ("bytes(300 * 1024 * 1024)", "MemoryError"),
         ("open('/etc/passwd')", "PermissionError"),
         ("open(quarantine.__file__ + '/../../../../../../../../etc/passwd')", "PermissionError"),
+        ("open(quarantine.__file__, 'a')", "PermissionError"),
         ("__import__('socket').create_connection(('127.0.0.1', 9))", "PermissionError"),
         ("__import__('subprocess').run(['true'])", "PermissionError"),
         ("__import__('os').fork()", "PermissionError"),
         ("open(quarantine.__file__).read(1); __import__('sys').exit(7)", 7),
     ],
-    ids=["to spin", "to spin on", "to fill the memory", "to open a file", "to open it by a detour", "to connect",
-         "to start a program", "to multiply", "to read code, which it may"],
+    ids=["to spin", "to spin on", "to fill the memory", "to open a file", "to open it by a detour", "to write code",
+         "to connect", "to start a program", "to multiply", "to read code, which it may"],
 )  # fmt: skip
 def test_a_fork_is_not_able(attempt: str, ending: int | str) -> None:
     forked = "import os\nfrom perinat_sched.sites import quarantine\nif child := os.fork():\n"
