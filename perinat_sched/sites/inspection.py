@@ -83,18 +83,22 @@ def _wrong_events(calendar: icalendar.Calendar, name: str) -> Iterator[tuple[str
 
 
 def _wrong_when_worked_out(plain: bytes) -> Iterator[tuple[str, Wrong]]:
-    """Read the new calendar and work it out as the service will, one event with its exceptions after the other."""
-    families: dict[str, list[tuple[int, icalendar.Event]]] = {}
+    """Read the new calendar and work it out as the service will: each rule with its exceptions, the rest by years."""
     calendar = parsed(plain)
-    for number, event in enumerate(calendar.events, start=1):
-        families.setdefault(event.uid, []).append((number, event))
-    for family in families.values():
-        called = _called(*family[0])
-        alone = icalendar.Calendar({name: calendar[name] for name in ("X-WR-TIMEZONE",) if name in calendar})
-        alone.subcomponents = [event for _, event in family]
+    numbered = list(enumerate(calendar.events, start=1))
+    recurring = {event.uid for _, event in numbered if not set(event).isdisjoint(("RRULE", "RDATE", "RECURRENCE-ID"))}
+    groups: dict[str | int, list[tuple[int, icalendar.Event]]] = {}
+    for number, event in numbered:
+        groups.setdefault(event.uid if event.uid in recurring else event.start.year, []).append((number, event))
+    zone = {name: calendar[name] for name in ("X-WR-TIMEZONE",) if name in calendar}
+    for key, group in groups.items():
+        years = {event.start.year for _, event in group} | ({FAR_YEAR} if key in recurring else set())
+        called = _called(*group[0]) if key in recurring else f"the events of {key}"
+        alone = icalendar.Calendar(zone)
+        alone.subcomponents = [event for _, event in group]
         try:
             agenda = Agenda("", recurring_ical_events.of(alone))
-            for year in sorted({event.start.year for _, event in family} | {FAR_YEAR}):
+            for year in sorted(years):
                 list(agenda.busy("Europe/Paris", year))
         except OutOfTime:
             yield called, Wrong("here the file has taken too long", "write fewer rules, or simpler ones")
