@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parseaddr
 from typing import Literal
 
-from icalendar import Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
+from icalendar import Alarm, Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Answer, Participation, Session, Status
@@ -28,6 +28,7 @@ from perinat_sched.sites.network import Directory, Language
 
 PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
+COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
 PAST, FUTURE = timedelta(days=60), timedelta(days=400)  # the window of a feed, from today's first hour in UTC
 CANCELLED_KEPT = timedelta(days=30)  # after its end a cancelled session leaves the feed
 
@@ -85,7 +86,12 @@ def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], direct
     # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
     # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
     hint = cover.zone if None not in clocks else None
-    return _assembled(_head("PUBLISH", cover.name, hint), clocks, events)
+    return _assembled(_head("PUBLISH", cover.name, hint, cover.view.language), clocks, events)
+
+
+def publication(components: Iterable[bytes]) -> bytes:
+    """A calendar of these components, in UTC and without a name: free/busy."""
+    return _assembled(_head("PUBLISH"), (), components)
 
 
 def invitation(
@@ -117,7 +123,7 @@ def invitation(
     return _assembled(_head(method), {clock}, [event.to_ical()])
 
 
-def _head(method: Method, name: str | None = None, zone: str | None = None) -> bytes:
+def _head(method: Method, name: str | None = None, zone: str | None = None, language: Language = "fr") -> bytes:
     """The calendar's own properties: no UID, which vdirsyncer and khal take for the event's (ICS-42)."""
     calendar = Calendar()
     calendar.add("version", "2.0")
@@ -128,6 +134,12 @@ def _head(method: Method, name: str | None = None, zone: str | None = None) -> b
         escaped = vText(one_line(name))  # icalendar does not escape what it does not know (ICS-32)
         calendar.add("name", escaped)
         calendar.add("x-wr-calname", escaped)
+        about = Message(
+            "Videoconferences, kept up to date by the scheduler. Nothing that is changed here goes back to it."
+        )
+        calendar.add("x-wr-caldesc", vText(say(about, language)))
+        calendar.add("color", COLOR[0])
+        calendar.add("x-apple-calendar-color", vText(COLOR[1]))
         if zone:
             calendar.add("x-wr-timezone", vText(zone))
         calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})  # required (ICS-33)
@@ -167,11 +179,11 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
     event.add("created", session.created_at)
     for name, instant in (("dtstart", session.start), ("dtend", session.end)):
         event.add(name, zones.to_local(instant, session.timezone) if clock else instant)
-    transparency, busy_status = _FREE_OR_BUSY[seen.status]
+    transparency, busy_status = ("TRANSPARENT", "FREE") if seen.observer else _FREE_OR_BUSY[seen.status]
     event.add("status", seen.status.upper())
     event.add("transp", transparency)
     event.add("x-microsoft-cdo-busystatus", vText(busy_status))
-    event.add("organizer", _organizer(organizer))
+    event.add("organizer", mailbox(organizer))
     event.add("summary", one_line(seen.summary))
     if seen.location:
         event.add("location", one_line(seen.location))
@@ -180,7 +192,18 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
     if seen.link:
         event.add("url", vUri(_uri(seen.link)))
         event.add("conference", _conference(seen.link, language))
+    if seen.alarm is not None:
+        event.add_component(_alarm(seen.alarm, seen.summary))
     return event
+
+
+def _alarm(minutes: int, words: str) -> Alarm:
+    """One reminder on the reader's screen; most subscriptions drop it, which is why mails remind (ICS-23)."""
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("trigger", timedelta(minutes=-minutes))
+    alarm.add("description", one_line(words))
+    return alarm
 
 
 def _conference(link: str, language: Language) -> vUri:
@@ -193,8 +216,9 @@ def _conference(link: str, language: Language) -> vUri:
     return conference
 
 
-def _organizer(mailbox: str) -> vCalAddress:
-    name, address = parseaddr(mailbox)
+def mailbox(written: str) -> vCalAddress:
+    """The scheduling mailbox, who publishes and invites."""
+    name, address = parseaddr(written)
     organizer = vCalAddress(f"mailto:{_uri(address)}")
     if name:
         organizer.params["CN"] = _parameter(name)

@@ -150,6 +150,7 @@ class Feeds:
                 language=feed.language,
                 site=feed.of if feed.scope == "site" else None,
                 room=feed.of if feed.scope == "room" else None,
+                observer=feed.scope == "network",
             ),
             organizer=self.organizer,
         )
