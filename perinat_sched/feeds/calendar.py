@@ -158,13 +158,17 @@ def _clock(session: Session) -> vtimezone.Rules | None:
     """The clock to write a session's hours in; None: in UTC, because some clients would read another instant.
 
     So it is where the zone has no rule form, where the start or the end falls into a skipped or repeated hour
-    (TZID cannot say which pass, ICS-16), and in years for which the zone's present rules do not hold.
+    (TZID cannot say which pass, ICS-16), where the clock changes in between (Evolution adds the length to the wall
+    time: an hour short, ICS-18), and in years for which the zone's present rules do not hold.
     """
     clock = vtimezone.rules(session.timezone)
     if clock is None:
         return None
-    for instant in (session.start, session.end):
-        if clock.instant(zones.to_local(instant, session.timezone).replace(tzinfo=None, fold=0)) != instant:
+    start, end = (zones.to_local(instant, session.timezone) for instant in (session.start, session.end))
+    if start.utcoffset() != end.utcoffset():
+        return None
+    for instant, local in ((session.start, start), (session.end, end)):
+        if clock.instant(local.replace(tzinfo=None, fold=0)) != instant:
             return None
     return clock
 
