@@ -25,6 +25,7 @@ class Viewpoint:
     language: Language
     site: str | None = None
     room: str | None = None
+    alarm: int | None = None  # minutes before the start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,18 +54,20 @@ _PRESENT = {
 }
 
 
-def _events(table: str) -> list[str]:
-    return _COUNTED[table].split(" OR ")
+def _sqlite_triggers() -> dict[str, str]:
+    """Each name with its statement: SQLite knows one event a trigger."""
+    return {
+        name: f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {_COUNT_ONE}; END"
+        for table, events in _COUNTED.items()
+        for event in events.split(" OR ")
+        for name in [f"changed_{table}_{event.split()[0].lower()}"]
+    }
 
 
 def creation(dialect: str) -> list[str]:
     """The statements that make the database count."""
     if dialect == "sqlite":
-        return [
-            f"CREATE TRIGGER changed_{table}_{event.split()[0].lower()} AFTER {event} ON {table} BEGIN {_COUNT_ONE}; END"
-            for table in _COUNTED
-            for event in _events(table)
-        ]
+        return list(_sqlite_triggers().values())
     return [
         "CREATE SEQUENCE changes",
         "CREATE FUNCTION changed() RETURNS trigger LANGUAGE plpgsql AS "
@@ -80,9 +82,7 @@ def creation(dialect: str) -> list[str]:
 def removal(dialect: str) -> list[str]:
     """The statements that take back what `creation` made."""
     if dialect == "sqlite":
-        return [
-            f"DROP TRIGGER changed_{table}_{event.split()[0].lower()}" for table in _COUNTED for event in _events(table)
-        ] + ["DELETE FROM meta WHERE key = 'changes'"]
+        return [*(f"DROP TRIGGER {name}" for name in _sqlite_triggers()), "DELETE FROM meta WHERE key = 'changes'"]
     return ["DROP FUNCTION changed() CASCADE", "DROP SEQUENCE changes"]
 
 
@@ -93,7 +93,7 @@ def writes(statement: str) -> bool:
 
 async def counts(tx: AsyncConnection) -> bool:
     """Whether the database counts: a copy that lost its triggers does not."""
-    wanted = len(_COUNTED) if tx.dialect.name == "postgresql" else sum(len(_events(table)) for table in _COUNTED)
+    wanted = len(_COUNTED if tx.dialect.name == "postgresql" else _sqlite_triggers())
     return bool(await tx.scalar(text(_PRESENT[tx.dialect.name])) == wanted)
 
 

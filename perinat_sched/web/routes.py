@@ -144,7 +144,8 @@ REST = (
     Route(
         method="GET", path="/feeds/{secret}.ics", handler=feeds.published,
         summary="A calendar, for calendar programs",
-        policy=Policy.ADDRESS, query=None, headers=(Header.IF_NONE_MATCH,),
+        policy=Policy.ADDRESS, query=feed_schemas.FeedQuery,
+        headers=(Header.IF_NONE_MATCH, Header.IF_MODIFIED_SINCE),
         answers={200: Media(type="text/calendar", description="iCalendar (RFC 5545)"), 304: None},
         refuses=(410, 429, 503),
     ),
