@@ -14,10 +14,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal, Self
 
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
+MOST_READ = 1000  # answers whose headers are kept ready
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _QUALITY = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?", re.IGNORECASE)
@@ -95,16 +97,21 @@ def answer(facts: Facts, edition: Edition | None, name: str, asked: Asked) -> Pu
     if edition is None and not asked.head:
         return None
     packed = asked.accept_gzip
-    headers = (
+    headers = _whole(facts, name, packed)
+    if edition is None or asked.head:
+        return Published(status=200, headers=headers)
+    return Published(status=200, headers=headers, body=edition.packed if packed else edition.plain)
+
+
+@lru_cache(maxsize=MOST_READ)
+def _whole(facts: Facts, name: str, packed: bool) -> tuple[tuple[str, str], ...]:
+    return (
         *_always(facts, facts.etag(packed=packed)),
         ("Content-Type", "text/calendar; charset=utf-8"),
         ("Content-Disposition", f'inline; filename="{re.sub("[^A-Za-z0-9._-]", "-", name)}.ics"'),
         ("Content-Length", str(facts.packed_bytes if packed else facts.plain_bytes)),
         *([("Content-Encoding", "gzip")] if packed else []),
     )
-    if edition is None or asked.head:
-        return Published(status=200, headers=headers)
-    return Published(status=200, headers=headers, body=edition.packed if packed else edition.plain)
 
 
 def _known(facts: Facts, asked: Asked) -> str | None:
@@ -131,6 +138,7 @@ def http_date(text: str) -> datetime | None:
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
+@lru_cache(maxsize=MOST_READ)
 def _always(facts: Facts, etag: str) -> tuple[tuple[str, str], ...]:
     """What stands in every answer: 304 carries what a 200 would (RFC 9110 § 15.4.5), and no address leaks."""
     changed = facts.changed_at
@@ -144,6 +152,7 @@ def _always(facts: Facts, etag: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+@lru_cache(maxsize=MOST_READ)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether a client that sends this Accept-Encoding takes gzip: named, or any coding, and not with `q=0`."""
     wanted: dict[str, bool] = {}

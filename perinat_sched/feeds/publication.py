@@ -57,21 +57,21 @@ class Publisher:
     def __post_init__(self) -> None:
         self._making = _digest((_software(), repr(self.directory), self.organizer, TZDATA_VERSION))
 
-    async def publish(self, secret: str, asked: Asked, options: Options) -> tuple[Feed, Published]:
-        """The calendar at an address, today, and which feed it is.
+    async def publish(self, address: str, asked: Asked, options: Options) -> tuple[Feed, Published]:
+        """The calendar at an address, given by its secret's hash, today, and which feed it is.
 
         Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
         Unavailable where the database is away and nothing is kept.
         """
-        kept = await self._kept((hashed(secret), options), asked, self.clock())
+        kept = await self._kept((address, options), asked, self.clock())
         told = answer(kept.facts, kept.edition, kept.standing.feed.of, asked)
         assert told is not None, "what is kept answers what was asked"
         return kept.standing.feed, told
 
-    async def feed(self, secret: str) -> Feed:
+    async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
         async with self.database.read() as tx:
-            feed, _ = await self._living(tx, hashed(secret), self.clock())
+            feed, _ = await self._living(tx, address, self.clock())
         return feed
 
     async def _kept(self, key: Key, asked: Asked, now: datetime) -> Kept:

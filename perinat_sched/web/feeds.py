@@ -58,7 +58,8 @@ async def published(call: Call[FeedQuery, None]) -> web.Response:
     secret = call.path("secret")
     if not SECRET.fullmatch(secret):
         raise NotFound
-    services.feed_reads.count(hashed(secret))
+    address = hashed(secret)
+    services.feed_reads.count(address)
     headers = request.headers
     asked = Asked(
         if_none_match=",".join(headers.getall("If-None-Match", ())) or None,
@@ -67,7 +68,7 @@ async def published(call: Call[FeedQuery, None]) -> web.Response:
         head=request.method == "HEAD",
     )
     options = Options(alarm=call.query.alarm, cancelled=call.query.cancelled == "yes")
-    feed, told = await services.publisher.publish(secret, asked, options)
+    feed, told = await services.publisher.publish(address, asked, options)
     services.readings.note(feed.id, headers.get("User-Agent", ""))
     return web.Response(status=told.status, body=told.body, headers=told.headers)
 

@@ -17,7 +17,7 @@ from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, Gone, HealthDataSuspected, InvalidRequest, NotFound
 from perinat_sched.feeds.edition import Asked, Options, Published
-from perinat_sched.feeds.publication import Publisher
+from perinat_sched.feeds.publication import Publisher, hashed
 from perinat_sched.feeds.store import Scope
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.people import store as people_store
@@ -76,7 +76,7 @@ class House:
         return secret
 
     async def publish(self, secret: str, options: Options | None = None, **asked: Any) -> Published:
-        _, told = await self.publisher.publish(secret, Asked(**asked), options or Options())
+        _, told = await self.publisher.publish(hashed(secret), Asked(**asked), options or Options())
         return told
 
     async def events(self, secret: str) -> dict[str, Event]:
