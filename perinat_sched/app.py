@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -25,9 +26,12 @@ from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
+from perinat_sched.feeds.publication import Publisher
+from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.feeds.window import Window
 from perinat_sched.i18n import Message, say
-from perinat_sched.jobs import Jobs
+from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.people.actions import Tokens
@@ -46,6 +50,7 @@ MAIL_FOLDER = Path("var/mail")
 KEY_BYTES = 32
 KEEP_ALIVE = 75  # seconds; aiohttp's default is an hour
 DRAIN = 30  # seconds
+WRITE_READINGS = timedelta(minutes=1)
 HANDLERS_FINISH = 14  # seconds; aiohttp waits twice that long: for a handler to end, then for it to be cancelled
 
 log = logging.getLogger(__name__)
@@ -55,10 +60,13 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises what forbids to start."""
     stop = _asked_to_stop()
     with lock.exclusive(settings.database_url):
-        async with opened(settings) as database:
+        async with opened(settings) as database, database.watching():
             services = assemble(settings, database, utc_now)
             await where_the_ground_moved(settings, services)
-            jobs = Jobs(delivery=services.delivery)
+            jobs = Jobs(
+                delivery=services.delivery,
+                chores=[Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down)],
+            )
             jobs.start()
             runner = web.AppRunner(
                 application(services),
@@ -85,6 +93,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(DRAIN):
                         await asyncio.gather(runner.cleanup(), jobs.stop())
+                        await services.readings.write_down()
     log.info("stopped", extra={"action": "stopped"})
 
 
@@ -107,12 +116,18 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     enquiries = enquiries_of(settings, database, clock)
     bookings = Bookings(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     closures = Closures(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
-    feeds = Feeds(
+    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url)
+    publisher = Publisher(
         database=database,
         directory=directory,
+        calendars=calendars,
         clock=clock,
-        public_url=settings.public_url,
         organizer=settings.mail_from,
+        window=Window(
+            past_days=settings.feed_past_days,
+            future_days=settings.feed_future_days,
+            cancelled_days=settings.feed_cancelled_days,
+        ),
     )
     delivery = Delivery(
         database=database,
@@ -129,6 +144,8 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         enquiries=enquiries,
         closures=closures,
         feeds=feeds,
+        publisher=publisher,
+        readings=Readings(database=database, clock=clock),
         delivery=delivery,
         cursors=Cursors(secret_key(settings.secret_key_file)),
         writes=Limit(settings.writes_per_minute, time.monotonic),

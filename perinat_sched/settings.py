@@ -33,6 +33,7 @@ DEFAULT_MAIL_FROM = "perinat@localhost"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 AN_HOUR = 3600
 MOST_A_MINUTE = 1_000_000
+MOST_DAYS = 3660
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,9 @@ class Settings:
     lead_times: tuple[Reminder, ...]  # of kinds that name none
     writes_per_minute: int  # a token; 0: no limit
     feed_reads_per_minute: int  # a feed address; 0: no limit
+    feed_past_days: int  # how far back, and ahead, feeds look from today
+    feed_future_days: int
+    feed_cancelled_days: int  # how long after its end a cancelled session stays in feeds
     secret_key_file: Path
     log_level: str  # DEBUG, INFO, WARNING, ERROR
     directory: Directory
@@ -64,7 +68,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     calendars_dir = environment.value("PERINAT_CALENDARS_DIR", folder, Path("calendars"))
 
     service = read_toml(config_dir / "service.toml", problems, required=False)
-    mail, limits, reminders = (service.table(key) for key in ("mail", "limits", "reminders"))
+    mail, limits, reminders, feeds = (service.table(key) for key in ("mail", "limits", "reminders", "feeds"))
     service.table("retention")  # nothing to set yet
     lead_times = read_lead_times(reminders, "lead_times", (values.lead_time("P1D"),))
 
@@ -85,6 +89,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         lead_times=lead_times,
         writes_per_minute=limits.whole("writes_per_minute", 600, 0, MOST_A_MINUTE),
         feed_reads_per_minute=limits.whole("feed_reads_per_minute", 60, 0, MOST_A_MINUTE),
+        feed_past_days=feeds.whole("past_days", 60, 0, MOST_DAYS),
+        feed_future_days=feeds.whole("future_days", 400, 1, MOST_DAYS),
+        feed_cancelled_days=feeds.whole("cancelled_days", 30, 0, MOST_DAYS),
         secret_key_file=environment.value("PERINAT_SECRET_KEY_FILE", file_path, Path("var/secret.key")),
         log_level=environment.value("PERINAT_LOG_LEVEL", log_level, "INFO"),
         directory=directory,
@@ -188,6 +195,8 @@ def describe(settings: Settings, now: Clock = utc_now) -> str:
         f"reminders       {', '.join(lead.text for lead in s.lead_times) or 'none'} before the start",
         f"limits          {s.writes_per_minute} writes a minute and token,"
         f" {s.feed_reads_per_minute} readings a minute and feed (0: no limit)",
+        f"feeds           {s.feed_past_days} days back, {s.feed_future_days} ahead,"
+        f" cancelled sessions for {s.feed_cancelled_days} days",
         f"secret key      {s.secret_key_file}",
         f"log level       {s.log_level}",
         f"time zones      tzdata {TZDATA_VERSION}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import Literal
 
@@ -22,15 +22,12 @@ from perinat_sched.booking.session import Answer, Participation, Session, Status
 from perinat_sched.feeds import vtimezone
 from perinat_sched.feeds.face import Face, Viewpoint, face
 from perinat_sched.i18n import Message, say
-from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Directory, Language
 
 PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
 COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
-PAST, FUTURE = timedelta(days=60), timedelta(days=400)  # the window of a feed, from today's first hour in UTC
-CANCELLED_KEPT = timedelta(days=30)  # after its end a cancelled session leaves the feed
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
 
@@ -62,31 +59,39 @@ class Cover:
     organizer: str  # the scheduling mailbox, `a@b` or `Name <a@b>`
 
 
-def window(day: date) -> Interval:
-    """The time a feed shows on a day (UTC): the only thing about it that moves by itself."""
-    midnight = datetime.combine(day, time(), tzinfo=UTC)
-    return Interval(midnight - PAST, midnight + FUTURE)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """One session's event, ready to be put between others: as long as the session is at that revision."""
+
+    start: datetime
+    session: str  # its id
+    clock: vtimezone.Rules | None  # the time zone it is written in; None: UTC
+    text: bytes
 
 
-def cancelled_kept_since(day: date) -> datetime:
-    """The instant from which cancelled sessions are still shown on a day (UTC), by their end."""
-    return datetime.combine(day, time(), tzinfo=UTC) - CANCELLED_KEPT
+def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) -> Piece:
+    """A session at its level of detail. The same arguments give the same bytes."""
+    clock = _clock(session)
+    seen = face(session, directory, detail, cover.view)
+    event = _event(session, seen, clock, cover.organizer, cover.view.language)
+    return Piece(start=session.start, session=session.id, clock=clock, text=event.to_ical())
 
 
-def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
-    """A whole calendar: every session at its level of detail, by start. The same arguments give the same bytes."""
-    events: list[bytes] = []
+def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
+    """A whole calendar: its pieces by start."""
+    ordered = sorted(pieces, key=lambda each: (each.start, each.session))
     # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
-    clocks: set[vtimezone.Rules | None] = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC")}
-    for session, detail in sorted(sessions, key=lambda entry: (entry[0].start, entry[0].id)):
-        clock = _clock(session)
-        seen = face(session, directory, detail, cover.view)
-        events.append(_event(session, seen, clock, cover.organizer, cover.view.language).to_ical())
-        clocks.add(clock)
+    clocks = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"), *(each.clock for each in ordered)}
     # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
     # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
     hint = cover.zone if None not in clocks else None
-    return _assembled(_head("PUBLISH", cover.name, hint, cover.view.language), clocks, events)
+    head = _head("PUBLISH", cover.name, hint, cover.view.language)
+    return _assembled(head, clocks, (each.text for each in ordered))
+
+
+def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
+    """A whole calendar from sessions at their levels of detail."""
+    return feed_of(cover, (piece(cover, session, detail, directory) for session, detail in sessions))
 
 
 def publication(components: Iterable[bytes]) -> bytes:

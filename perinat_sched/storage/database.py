@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from perinat_sched.errors import MissingGuards, Unavailable
 from perinat_sched.i18n import Message
 from perinat_sched.sites.network import Directory
-from perinat_sched.storage import engines, failures, guards, migrations
+from perinat_sched.storage import changes, engines, failures, guards, migrations
+from perinat_sched.storage.changes import Changes
 from perinat_sched.storage.engines import Address, Engines
 from perinat_sched.storage.failures import Contended
 from perinat_sched.storage.tables import meta, resources
@@ -34,6 +35,7 @@ FIRST_PAUSE = 0.01  # seconds, doubled at each attempt, of which a random part i
 TURN_SECONDS = 30  # a caller waits no longer for a connection
 READY_SECONDS = 2
 START_LOCK = 5_265_781  # one node at a time changes the schema, the resources or what moved with the ground
+CHANGED = "changed"  # marks a connection whose transaction has changed what is counted
 
 
 @dataclass(slots=True)
@@ -57,6 +59,12 @@ class Database:
         self._writers = asyncio.Semaphore(pair.writers)  # fair, unlike the pool's own queue
         self._readers = asyncio.Semaphore(pair.readers)
         self._resources: Mapping[tuple[str, str], int] = MappingProxyType({})
+        self.changes = Changes()
+
+        @event.listens_for(pair.writer.sync_engine, "before_cursor_execute")
+        def sent(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+            if changes.writes(statement):
+                connection.info[CHANGED] = True
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -76,8 +84,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. What is being written should be finished before."""
-        await self._engines.reader.dispose()
-        await self._engines.writer.dispose()
+        for engine in (self._engines.watcher, self._engines.reader, self._engines.writer):
+            await engine.dispose()
 
     # Transactions
 
@@ -104,8 +112,12 @@ class Database:
     async def _write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with _turn(self._writers), _connected(self._engines.writer) as tx, tx.begin():
-                    return await work(tx)
+                async with _turn(self._writers), _connected(self._engines.writer) as tx:
+                    async with tx.begin():
+                        done = await work(tx)
+                    if tx.info.pop(CHANGED, False):
+                        self.changes.note()
+                    return done
             except Contended:
                 if attempt == ATTEMPTS:
                     raise
@@ -127,6 +139,20 @@ class Database:
                 .order_by(resources.c.id)  # the same order for all: no deadlock
                 .with_for_update(key_share=True)
             )
+
+    # What others change
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look for changes while this lasts: what was read may then be used again unasked (see `changes`)."""
+        watching = changes.watch(self.changes, lambda: _connected(self._engines.watcher))
+        task = asyncio.create_task(watching, name="changes")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     # Before the service starts
 

@@ -26,6 +26,7 @@ SHUTDOWN = ("57P01", "57P02")  # by an administrator, by a crash: this connectio
 CONTENTION = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, lock timeout
 EXCLUSION_VIOLATION = "23P01"
 UNIQUE_VIOLATION = "23505"
+WRITTEN_AT_ONCE = ("pk_idempotency", "pk_feed_editions", "pk_feed_readings")
 
 # Primary result codes (https://www.sqlite.org/rescode.html): busy, readonly, ioerr, corrupt, full, cantopen, notadb
 SQLITE_AWAY = (
@@ -78,8 +79,8 @@ def _of_postgresql(context: ExceptionContext, error: BaseException) -> Exception
         error.__cause__.detail = None  # shows the whole row, with what somebody typed, in every traceback
     if state == EXCLUSION_VIOLATION:
         return GuardViolation()
-    if state in CONTENTION or (state == UNIQUE_VIOLATION and "pk_idempotency" in str(error)):
-        return Contended()  # the same request twice at once: the second finds the first's row when repeated
+    if state in CONTENTION or (state == UNIQUE_VIOLATION and any(key in str(error) for key in WRITTEN_AT_ONCE)):
+        return Contended()  # the same twice at once: the second finds the first's row when repeated
     if state in SHUTDOWN:
         context.is_disconnect = True
     if context.is_disconnect and context.connection is not None:

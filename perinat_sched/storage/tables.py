@@ -187,6 +187,27 @@ feeds = Table(
     Index(None, "owner"),
 )
 
+feed_editions = Table(  # what each variant of a feed was when it was last made: who has it need not get it again
+    "feed_editions",
+    metadata,
+    Column("feed", ForeignKey("feeds.id"), nullable=False),
+    Column("variant", String(40), nullable=False),  # the query of its address; empty: the usual
+    Column("state", String(64), nullable=False),  # SHA-256 of everything it was made from
+    Column("digest", String(32), nullable=False),  # of its bytes
+    Column("plain_bytes", Integer, nullable=False),
+    Column("packed_bytes", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),  # when the digest changed; rises with each change
+    PrimaryKeyConstraint("feed", "variant"),
+)
+
+feed_readings = Table(
+    "feed_readings",
+    metadata,
+    Column("feed", ForeignKey("feeds.id"), primary_key=True),
+    Column("last_read_at", Instant, nullable=False),
+    Column("last_read_by", String(40), nullable=False),  # the calendar program; may be empty
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import lru_cache
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
@@ -37,9 +38,12 @@ class Metrics:
         about = Gauge("perinat_build_info", "Versions that run", ["version", "tzdata"], registry=self._registry)
         about.labels(version, tzdata).set(1)
 
+        self._of_answers = lru_cache(maxsize=None)(self._answers.labels)  # as many as there are routes and statuses
+        self._of_seconds = lru_cache(maxsize=None)(self._seconds.labels)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._answers.labels(method if method in METHODS else "other", route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._of_answers(method if method in METHODS else "other", route, status).inc()
+        self._of_seconds(route).observe(seconds)
 
     def refused(self, code: str) -> None:
         self._refusals.labels(code).inc()

@@ -32,6 +32,10 @@ HEADERS: dict[Header, Json] = {
         "description": "The ETag one has already",
         "schema": {"type": "string", "examples": ['"0"']},
     },
+    Header.IF_MODIFIED_SINCE: {
+        "description": "When what one has was modified; counts without If-None-Match, and only where it is a date",
+        "schema": {"type": "string", "examples": ["Fri, 15 Jan 2027 10:00:00 GMT"]},
+    },
     Header.IDEMPOTENCY_KEY: {
         "description": "The same key, for 24 hours, gets the same answer: nothing is booked twice",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},

@@ -45,6 +45,7 @@ class Header(Enum):
 
     IF_MATCH = "If-Match"
     IF_NONE_MATCH = "If-None-Match"
+    IF_MODIFIED_SINCE = "If-Modified-Since"
     IDEMPOTENCY_KEY = "Idempotency-Key"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, operation, pages, sessions, slots
+from perinat_sched.web import audit, closures, directory, feeds, operation, pages, sessions, slots, subscribing
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
@@ -13,6 +13,8 @@ from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
 
 API = "/api/v1"
+A_PAGE = Media(type="text/html", description="A page")
+PAGES = dict.fromkeys((200, 404, 410, 429, 503), A_PAGE)
 
 READING = (
     Route(
@@ -144,9 +146,25 @@ REST = (
     Route(
         method="GET", path="/feeds/{secret}.ics", handler=feeds.published,
         summary="A calendar, for calendar programs",
-        policy=Policy.ADDRESS, query=None, headers=(Header.IF_NONE_MATCH,),
+        policy=Policy.ADDRESS, query=feed_schemas.FeedQuery,
+        headers=(Header.IF_NONE_MATCH, Header.IF_MODIFIED_SINCE),
         answers={200: Media(type="text/calendar", description="iCalendar (RFC 5545)"), 304: None},
         refuses=(410, 429, 503),
+    ),
+    Route(
+        method="GET", path="/feeds/{secret}", handler=subscribing.subscribing,
+        summary="How to subscribe to that calendar, for people",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
+    ),
+    Route(
+        method="GET", path="/feeds/{secret}/revocation", handler=subscribing.confirming,
+        summary="Whether to end that calendar",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
+    ),
+    Route(
+        method="POST", path="/feeds/{secret}/revocation", handler=subscribing.revoking,
+        summary="End that calendar: its address answers no longer",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES | {403: A_PAGE},
     ),
 )  # fmt: skip
 
@@ -177,7 +195,7 @@ OPERATION = (
     Route(
         method="GET", path="/docs", handler=operation.docs,
         summary="This document, to be read and tried",
-        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/html", description="A page")},
+        policy=Policy.ANYBODY, query=None, answers={200: A_PAGE},
     ),
     Route(
         method="GET", path="/docs/assets/{name}", handler=operation.asset,
@@ -188,12 +206,17 @@ OPERATION = (
         method="GET", path="/", handler=pages.start,
         summary="The start page",
         policy=Policy.ANYBODY, query=pages.PageQuery,
-        answers={200: Media(type="text/html", description="A page")},
+        answers={200: A_PAGE},
     ),
     Route(
         method="GET", path="/static/site.css", handler=pages.style,
         summary="The style of that page",
         policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/css", description="A style sheet")},
+    ),
+    Route(
+        method="GET", path="/static/copy.js", handler=subscribing.script,
+        summary="The copy button of that page",
+        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/javascript", description="A script")},
     ),
 )  # fmt: skip
 

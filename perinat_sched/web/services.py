@@ -9,6 +9,8 @@ from aiohttp import web
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.feeds.publication import Publisher
+from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.people.actions import Tokens
@@ -39,6 +41,8 @@ class Services:
     enquiries: Enquiries
     closures: Closures
     feeds: Feeds
+    publisher: Publisher
+    readings: Readings
     delivery: Delivery
     cursors: Cursors
     writes: Limit  # by token

@@ -12,9 +12,9 @@ from icalendar import Calendar
 
 from perinat_sched.booking.rules import warnings
 from perinat_sched.booking.session import Session, WarningCode
-from perinat_sched.feeds import calendar
 from perinat_sched.feeds.calendar import Cover, invitation, render_feed
 from perinat_sched.feeds.face import Viewpoint, warning_line
+from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Language
 from tests.feeds.examples import NETWORK, ORGANIZER, PARTS, UPDATED, cover, part, same_as_golden, session, site
@@ -314,9 +314,9 @@ def test_the_method_stands_once_and_before_the_event__itip_02(method: str) -> No
 
 
 def test_the_window_moves_by_whole_days__ics_46() -> None:
-    shown = calendar.window(date(2027, 3, 18))
+    shown = Window().on(date(2027, 3, 18))
     assert (shown.start, shown.end) == (datetime(2027, 1, 17, tzinfo=UTC), datetime(2028, 4, 21, tzinfo=UTC))
-    assert calendar.cancelled_kept_since(date(2027, 3, 31)) == datetime(2027, 3, 1, tzinfo=UTC)
+    assert Window().cancelled_since(date(2027, 3, 31)) == datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def test_a_site_without_a_city_is_placed_by_its_clock() -> None:

@@ -28,8 +28,9 @@ async def test_a_feed_is_opened_and_its_address_is_shown_once(api: Api) -> None:
     [listed] = (await admin("GET", "/feeds")).json["items"]
 
     assert opened["url"].startswith("http://127.0.0.1:8080/feeds/")
+    assert opened["page_url"] + ".ics" == opened["url"]
     assert opened["webcal_url"] == opened["url"].replace("http:", "webcal:")
-    assert listed == {name: value for name, value in opened.items() if name not in ("url", "webcal_url")}
+    assert listed == {name: value for name, value in opened.items() if not name.endswith("url")}
 
 
 async def test_a_calendar_program_reads_it_without_a_token(api: Api) -> None:

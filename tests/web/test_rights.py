@@ -82,7 +82,7 @@ class World:
             return {"id": (await self.admin("POST", "/closures", CLOSURE)).json["id"]}
         if route.path == "/api/v1/feeds/{id}":
             return {"id": (await self.owner("POST", "/feeds", FEED)).json["id"]}
-        if route.path == "/feeds/{secret}.ics":
+        if route.path.startswith("/feeds/{secret}"):
             url = (await self.owner("POST", "/feeds", FEED)).json["url"]
             return {"secret": url.rpartition("/")[2].removesuffix(".ics")}
         return {"code": "lille", "name": "swagger-ui.css"}
