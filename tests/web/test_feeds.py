@@ -67,6 +67,68 @@ async def test_it_is_sent_as_gzip_to_whom_takes_it(api: Api) -> None:
     assert response.headers["ETag"] != plain.headers["ETag"]
 
 
+async def test_each_variant_of_an_address_is_a_calendar_of_its_own(api: Api) -> None:
+    """`alarm` (ICS-23), `cancelled=no` (ICS-20), and what some program adds, which is its own business."""
+    admin = await api.of("admin")
+    await admin.book()
+    off = await admin.book(start="2027-03-19T15:00")
+    await admin("POST", f"/sessions/{off['id']}/cancellation", {})
+    feed = path_of(await open_feed(admin))
+
+    plain, alarm, without, strange = [
+        await api.anybody("GET", feed + query) for query in ("", "?alarm=15", "?cancelled=no", "?nocache=1")
+    ]
+
+    assert (plain.body.count(b"BEGIN:VEVENT"), plain.body.count(b"BEGIN:VALARM")) == (2, 0)
+    assert (alarm.body.count(b"BEGIN:VEVENT"), alarm.body.count(b"TRIGGER:-PT15M")) == (2, 1)
+    assert (without.body.count(b"BEGIN:VEVENT"), off["uid"].encode() in without.body) == (1, False)
+    assert strange.body == plain.body
+    assert len({answer.headers["ETag"] for answer in (plain, alarm, without, strange)}) == 3
+
+
+@pytest.mark.parametrize("query", ["?alarm=soon", "?alarm=0", "?alarm=100000", "?cancelled=maybe", "?format=pdf"])
+async def test_a_wrong_variant_is_refused_by_its_name(api: Api, query: str) -> None:
+    feed = path_of(await open_feed(await api.of("admin")))
+
+    answer = await api.anybody("GET", feed + query)
+
+    assert (answer.status, answer.fields) == (422, [query[1:].partition("=")[0]])
+
+
+async def test_free_busy_is_what_is_held_and_when_it_is_closed_and_follows_at_once__fb_01(api: Api) -> None:
+    admin = await api.of("admin")
+    await admin.book()
+    site = path_of(await open_feed(admin, kinds=["rcp"])) + "?format=ifb"
+    room = path_of(await open_feed(admin, scope="room", of="calais-1")) + "?format=ifb"
+    held = b"FREEBUSY;FBTYPE=BUSY-TENTATIVE:20270318T140000Z/20270318T150000Z"
+
+    first = await api.anybody("GET", site)
+    assert held in first.body, "whatever its kind, a session takes the place"
+    assert held in (await api.anybody("GET", room)).body
+    assert b"FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20270505T220000Z/20270506T220000Z" in first.body, "Ascension Day"
+    assert b"SUMMARY" not in first.body and b"VEVENT" not in first.body
+    again = await api.anybody("GET", site, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status == 304
+
+    given = {"site": "calais", "from": "2027-03-18T15:30", "until": "2027-03-18T18:00", "reason": "travaux"}
+    closed = await admin("POST", "/closures", given)
+    assert closed.status == 201, closed.body
+    second = await api.anybody("GET", site)
+    assert b"FREEBUSY;FBTYPE=BUSY-TENTATIVE:20270318T140000Z/20270318T143000Z" in second.body
+    assert b"FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20270318T143000Z/20270318T170000Z" in second.body
+    assert b"travaux" not in second.body
+    assert (await admin("DELETE", f"/closures/{closed.json['id']}")).status == 204
+    assert (await api.anybody("GET", site)).body == first.body
+
+
+async def test_a_network_has_no_free_busy(api: Api) -> None:
+    feed = path_of(await open_feed(await api.of("admin"), scope="network", of="perinat"))
+
+    answer = await api.anybody("GET", feed + "?format=ifb")
+
+    assert (answer.status, answer.fields) == (422, ["format"])
+
+
 async def test_a_revoked_feed_is_gone_and_doing_it_twice_changes_nothing(api: Api) -> None:
     admin = await api.of("admin")
     feed = await open_feed(admin)
