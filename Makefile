@@ -1,5 +1,5 @@
 # make run    serve on http://127.0.0.1:8080/ with SQLite and the example network
-# make test   the tests          make test ARGS="-k slots -x"
+# make test   the tests, on all cores          make test ARGS="-k slots -x"   some of them, on one
 # make check  linters, types, import contracts, dependencies
 # make bench  the benchmarks     make lock [UPGRADE=--upgrade]  rewrite both lock files
 #
@@ -8,7 +8,6 @@
 HOST ?= 127.0.0.1
 PORT ?= 8080
 PYTHON ?=
-ARGS ?=
 UPGRADE ?=
 
 BIN := .venv/bin
@@ -39,6 +38,7 @@ run: .venv/.run
 		"$$token" "$$address" "$$days"; \
 	exec $(BIN)/perinat-sched serve --host '$(HOST)' --port '$(PORT)'
 
+test: ARGS ?= -n auto --dist loadgroup
 test: .venv/.test .venv/.clients
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -12,6 +12,8 @@ from tests.clients.office import Office
 from tests.clients.programme import WINDOW, YEAR
 from tests.clients.readers import READERS
 
+pytestmark = pytest.mark.xdist_group("following")  # its services are started once
+
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:

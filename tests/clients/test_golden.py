@@ -15,6 +15,8 @@ from tests.clients.programme import WINDOW
 from tests.clients.readers import READERS, Shown, Window, libical_errors
 from tests.feeds.examples import GOLDEN
 
+pytestmark = pytest.mark.xdist_group("golden")  # its services are started once
+
 CALENDARS = sorted(GOLDEN.glob("*.ics"))
 ALWAYS = Window(WINDOW.start.replace(year=2020), WINDOW.end.replace(year=2040))  # the golden files keep their dates
 STRICT = ("icalendar and recurring-ical-events", "ical.js", "allenporter/ical")

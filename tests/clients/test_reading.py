@@ -13,6 +13,8 @@ from tests.clients.lint import lint
 from tests.clients.office import Feed, Office
 from tests.clients.readers import READERS, Reader, Shown, fetched, libical_errors
 
+pytestmark = pytest.mark.xdist_group("reading")  # its services are started once
+
 Expected = list[tuple[Feed, list[Shown]]]
 
 FOR_THE_SLOW = {  # a feed of each scope, detail and language, of 0 and of 1 session
