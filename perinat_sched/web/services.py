@@ -11,6 +11,7 @@ from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
@@ -40,6 +41,7 @@ class Services:
     closures: Closures
     feeds: Feeds
     delivery: Delivery
+    unsubscribing: Unsubscribing
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from perinat_sched.notices.notice import Notice
-from perinat_sched.notices.policy import objection, reminds_at
+from perinat_sched.notices.policy import objection
+from perinat_sched.notices.readers import reminds_at
 from perinat_sched.sites.network import Reminder
 from tests.builders import A_DAY_BEFORE, a_site
 from tests.notices.examples import (
@@ -213,7 +214,27 @@ def test_an_invitation_in_flight_counts_as_told():
     desk = Desk()
     desk.plan(session())
     desk.becomes("leased")
+    desk.rows = {key: replace(row, handed_at=row.due_at) for key, row in desk.rows.items()}
     assert len(of(desk.plan(changed(session(), status="cancelled")).new, "cancellation")) == 4
+
+
+@pytest.mark.parametrize("state", ["due", "leased"])
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        pytest.param({"status": "cancelled"}, set(), id="cancelled"),
+        pytest.param({"wall": "2027-01-22T15:00"}, {"invitation"}, id="moved"),
+    ],
+)
+def test_an_invitation_that_was_only_claimed_is_taken_back_and_counts_as_untold(state, change, kinds):
+    """Its claimer may have died; one that lives learns it when it would note the handing over."""
+    desk = Desk()
+    desk.plan(session())
+    desk.becomes(state, kind="invitation")
+    plan = desk.plan(changed(session(), **change))
+    assert {row.kind for row in plan.new if row.kind != "reminder"} == kinds
+    first = [row for row in desk.rows.values() if row.kind == "invitation" and row.sequence == 0]
+    assert {(row.state, row.lease, row.leased_until) for row in first} == {("skipped", None, None)}
 
 
 def test_a_refused_address_is_not_tried_again_until_there_is_news():
@@ -367,6 +388,7 @@ def test_a_reader_of_two_sites_is_reminded_for_the_one_that_still_comes():
 def test_a_session_that_takes_place_after_all_too_late_for_its_reminder_is_not_reminded():
     desk, cancelled = invited(), changed(session(), status="cancelled")
     desk.plan(cancelled)
+    desk.sent()
     desk.plan(changed(cancelled, status="confirmed", updated_at=datetime(2027, 1, 20, 15, tzinfo=UTC)))
     assert {row.state for row in desk.rows.values() if row.lead} == {"skipped"}
 
