@@ -25,8 +25,8 @@ def changes(reader: Reader, directory: Directory, before: Facts, now: Facts) -> 
         return ", ".join(site.name if site else code for site, code in zip(known, codes, strict=True))
 
     no_room, no_link = reader.say(Message("no room")), reader.say(Message("no link"))
-    if before.start != now.start:
-        yield changed(Message("Date and hour"), hour_told(reader, before), hour_told(reader, now))
+    if (old := hour_told(reader, before)) != (new := hour_told(reader, now)):
+        yield changed(Message("Date and hour"), old, new)
     if before.duration != now.duration:
         yield changed(Message("Duration"), minutes(before.duration), minutes(now.duration))
     if before.timezone != now.timezone:

@@ -8,6 +8,7 @@ ring or write to. Only what belongs to the reader is said: another site's room o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from perinat_sched import zones
@@ -74,10 +75,12 @@ class Words:
     def section(self) -> Section:
         """The session among others: all that a reminder of it says, its title at the head."""
         when = self._line(Message("Date and hour"), self.reader.moment(self.start))
-        kind_and_rest = tuple(self._facts())[1:]
-        return Section(
-            heading=self.session.title, lines=(when, *kind_and_rest, *self.reader.hours(self.start, self._others()))
-        )
+        _, *facts = self._facts()
+        asked = [self._line(Message("Your site’s answer"), self.say(Message("awaited")))] if self._awaited() else []
+        to_ring = [line for line in self._to_ring() if not self.hosting]
+        ways = [replace(line, label=self.say(Message("To answer or to ask"))) for line in to_ring]
+        hours = self.reader.hours(self.start, self._others())
+        return Section(heading=self.session.title, lines=(when, *facts, *asked, *ways, *hours))
 
     def footer(self) -> str:
         if contacts(self.directory, self.session.host_site):
@@ -133,32 +136,35 @@ class Words:
         concern = self.notice.concern
         if concern is None:
             return Message(
-                "The network or its clocks have changed, and your site’s place no longer fits: no room is held for "
-                "you. The videoconference keeps its hour."
+                "The network’s configuration or the law on clocks has changed: your site’s place no longer fits and is "
+                "not held any more. The videoconference keeps its hour: look for another room with {host}.",
+                host=self.host,
             )
         if concern.site == THE_BRIDGE:
             return Message(
-                "The network or its clocks have changed, and no bridge has enough free ports for this videoconference "
-                "any more. It keeps its hour: it is for you to decide."
+                "The network’s configuration or the law on clocks has changed: no bridge has enough free ports for "
+                "this videoconference any more. It keeps its hour: it is for you to decide."
             )
         return Message(
-            "The network or its clocks have changed, and the place of {site} no longer fits. The videoconference keeps "
-            "its hour: it is for you to decide.",
+            "The network’s configuration or the law on clocks has changed: the place of {site} no longer fits. The "
+            "videoconference keeps its hour: it is for you to decide.",
             site=self._concerned(),
         )
 
     def _paragraphs(self) -> Iterator[str]:
         yield self.say(self._opening())
         if self._short_notice():
-            yield self.say(
-                Message("⚠ This news comes less than 48 hours ahead: do not count on mail alone, ring as well.")
-            )
+            yield self.say(Message("⚠ Less than 48 hours remain: do not count on this mail alone, ring as well."))
         if self.notice.kind == "cancellation":
             return
         yield from self._law()
-        if self.part and not self.hosting and self.part.answer in ("pending", "tentative"):
+        if self._awaited():
             yield self.say(Message("Your site's answer is awaited: ring or write to {host}.", host=self.host))
-        yield from self._odd_hours()
+        yield from self.odd_hours()
+
+    def _awaited(self) -> bool:
+        """Whether the site has still to answer."""
+        return self.part is not None and not self.hosting and self.part.answer in ("pending", "tentative")
 
     def _short_notice(self) -> bool:
         """Whether a change or cancellation concerns the next two days, by the hour told before or the new one."""
@@ -175,7 +181,7 @@ class Words:
             if changed := law(self.reader, place, self.before, self.notice.news):
                 yield self.say(changed)
 
-    def _odd_hours(self) -> Iterator[str]:
+    def odd_hours(self) -> Iterator[str]:
         """One line for each zone whose difference to the reader's is rare on this date."""
         others = {site.timezone: site for site in self._others()}
         for there, site in others.items():
@@ -255,7 +261,7 @@ class Words:
             if self.before and self._short_notice():  # who no longer comes must hear of it in time too
                 codes += [site for site in self.before.sites if site not in self.session.sites]
         for site in (self.directory.sites[code] for code in codes if code in self.directory.sites):
-            ways = [way for way in (site.phone, *site.contacts) if way]
+            ways = self.reader.ways_to(site)
             if not site.phone and self._short_notice():
                 ways.append(self.say(Message("no telephone number is known")))
             if ways:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
-from perinat_sched.i18n import Message, day, moment
+from perinat_sched.i18n import Message, day, hour, moment
 from perinat_sched.notices.drift import usual_hour
 from perinat_sched.notices.layout import Letter, Line, Section
 from perinat_sched.notices.letter import Words
@@ -27,7 +27,10 @@ def digest(reminders: Sequence[tuple[Notice, Session]], directory: Directory) ->
             Message("Reminder: {count} videoconferences, the first {when}", count=len(ordered), when=when)
         ),
         first_line=when[:1].upper() + when[1:],
-        paragraphs=(reader.say(Message("Your site takes part in these videoconferences, in this order.")),),
+        paragraphs=(
+            reader.say(Message("Your site takes part in these videoconferences, in this order.")),
+            *dict.fromkeys(warning for each in words for warning in each.odd_hours()),
+        ),
         sections=tuple(each.section() for each in words),
         footer=reader.say(Message("These reminders come in one mail because they fall due together.")),
     )
@@ -54,20 +57,30 @@ def odd_hours(notice: Notice, period: OddPeriod, sessions: Sequence[Session], di
     subject = Message("Unusual hour: {title}, {when}", title=title, when=first)
     if len(sessions) > 1:
         subject = Message("Unusual hours: {count} videoconferences, the first {when}", count=len(sessions), when=first)
-    lines = tuple(_line(session, period, reader) for session in sessions)
+    hours = Section(
+        heading=reader.say(Message("Your hours in this period")),
+        lines=tuple(_line(session, period, reader) for session in sessions),
+    )
+    ways = {host.name: " · ".join(reader.ways_to(host)) for host in hosts if host and host.code != notice.site}
+    to_ask = Section(
+        heading=reader.say(Message("To answer or to ask")),
+        lines=tuple(Line(label=name, value=value) for name, value in ways.items() if value),
+    )
     return Letter(
         language=reader.language,
         subject=reader.say(subject),
         first_line=first[:1].upper() + first[1:],
         paragraphs=(reader.say(opening),),
-        sections=(Section(heading=reader.say(Message("Your hours in this period")), lines=lines),),
+        sections=tuple(section for section in (hours, to_ask) if section.lines),
         footer=reader.say(Message("This mail was sent by a program.")),
     )
 
 
 def _line(session: Session, period: OddPeriod, reader: Reader) -> Line:
     local = reader.local(session.start)
-    usual = moment(usual_hour(period, local), reader.language, reader.place)
+    usually = usual_hour(period, local)
+    tell = hour if usually.date() == local.date() else moment
+    usual = tell(usually, reader.language, reader.place)
     said = Message("{now}, instead of {usual}", now=reader.told(local), usual=usual)
     return Line(label=session.title, value=reader.say(said))
 

@@ -66,6 +66,10 @@ class Reader:
             tell = hour if local.date() == own_day else moment
             yield Line(label=site.name, value=tell(local, self.language, self.place_of(site)))
 
+    def ways_to(self, site: Site) -> list[str]:
+        """How a site is reached: by telephone first."""
+        return [way for way in (site.phone, *site.contacts) if way]
+
     def difference(self, instant: datetime, there: str) -> str:
         """`5 h`, `3 h 30`: how far the reader's clocks and another zone's are apart at an instant."""
         apart = abs(zones.offset(instant, self.zone) - zones.offset(instant, there))

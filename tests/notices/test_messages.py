@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,15 +13,19 @@ import pytest
 from icalendar import Calendar
 
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.messages import compose
+from perinat_sched.i18n import Language
+from perinat_sched.notices.drift import warnings
+from perinat_sched.notices.messages import compose, digest, warning
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Notice
+from perinat_sched.notices.notice import Notice, OddPeriod
 from perinat_sched.notices.readers import facts_for
+from perinat_sched.sites.network import Directory
 from tests.builders import A_DAY_BEFORE
 from tests.feeds.examples import same_as_golden
 from tests.notices.examples import (
     A_WEEK_BEFORE,
     CALAIS,
+    DOMAIN,
     LILLE,
     MAIL_FROM,
     MONTREAL,
@@ -56,7 +62,38 @@ MOVED = changed(
 CANCELLED = changed(WIDE, status="cancelled", cancellation_code="postponed", cancellation_reason="Pont en panne")
 REMOVED = changed(WIDE, "2027-04-01T14:30", participations=(LILLE, CALAIS))
 REFUSED = changed(WIDE, participations=(LILLE, part("calais", "declined", comment="Bloc occupé"), *EVERYWHERE[2:]))
+MOVED_FOR_ALL = changed(WIDE, "2027-03-18T14:30")  # into the odd week
+BACK_TO_NORMAL = changed(ODD, "2027-04-01T15:00")
+CANCELLED_ODD = changed(ODD, status="cancelled", cancellation_code="no_case")
+SHORTLY = timedelta(days=16, hours=6)  # after the booking; two hours less than two days before the start
+SHORT_MOVE = changed(WIDE, "2027-01-25T15:00", after=SHORTLY)
+SHORT_CANCELLATION = changed(WIDE, status="cancelled", cancellation_code="staffing", after=SHORTLY)
+LOST = changed(
+    WIDE,
+    status="tentative",
+    participations=(LILLE, replace(CALAIS, room=None, held=False, lost=True), *EVERYWHERE[2:]),
+)
+BRIDGE_LOST = changed(WIDE, status="tentative", bridge=None, ports=0, bridge_lost=True)
+SECOND = replace(
+    session("2027-01-21T16:30", participations=EVERYWHERE), id="second", uid="second", title="Visio Périnat — CPDPN"
+)
+ODD_SECOND = replace(
+    session("2027-03-25T15:00", participations=EVERYWHERE), id="odd-second", title="Visio Périnat — CPDPN"
+)
+ODD_PERIOD = OddPeriod(
+    zone="Europe/Paris",
+    other="America/Toronto",
+    start=datetime(2027, 3, 14, 7, tzinfo=UTC),
+    end=datetime(2027, 3, 28, 1, tzinfo=UTC),
+)
 THREAD = "<first@perinat.example>"
+STOP = "https://visio.example/unsubscribe/c2VhbGVk"
+
+
+def in_language(language: Language) -> Directory:
+    """The network as one language reads it."""
+    sites = {code: replace(site, language=language) for code, site in NETWORK.sites.items()}
+    return replace(NETWORK, sites=sites)
 
 
 def planned(kind: str, site: str, about: Session, told: Session | None = None, desk: Desk | None = None) -> Notice:
@@ -69,46 +106,112 @@ def planned(kind: str, site: str, about: Session, told: Session | None = None, d
     return next(row for row in desk.rows.values() if (row.kind, row.site) == (kind, site) and row.state != "sent")
 
 
-def mail(kind: str, site: str, about: Session, told: Session | None = None) -> bytes:
+def mail(kind: str, site: str, about: Session, told: Session | None = None, *, directory: Directory = NETWORK) -> bytes:
     before = facts_for(told, NETWORK, site) if told else None
     row = planned(kind, site, about, told)
-    return compose(row, about, NETWORK, mail_from=MAIL_FROM, before=before, thread=THREAD if told else None)
+    return compose(
+        row,
+        about,
+        directory,
+        mail_from=MAIL_FROM,
+        before=before,
+        thread=THREAD if told else None,
+        stop_url=STOP if kind == "reminder" else None,
+    )
 
 
-MAILS: dict[str, tuple[Any, ...]] = {
-    "invitation-host-fr": ("invitation", "lille", WIDE),
-    "invitation-calais-fr": ("invitation", "calais", WIDE),
-    "invitation-montreal-fr": ("invitation", "sainte-justine", WIDE),
-    "invitation-montreal-en": ("invitation", "childrens", WIDE),
-    "invitation-reunion-fr": ("invitation", "reunion", WIDE),
-    "invitation-noumea-fr": ("invitation", "noumea", WIDE),
-    "invitation-odd-week-montreal-fr": ("invitation", "sainte-justine", ODD),
-    "invitation-odd-week-montreal-en": ("invitation", "childrens", ODD),
-    "invitation-odd-week-host-fr": ("invitation", "lille", ODD),
-    "invitation-odd-week-reunion-fr": ("invitation", "reunion", ODD),
-    "invitation-overridden-fr": ("invitation", "sainte-justine", OVERRIDDEN),
-    "update-host-fr": ("update", "lille", MOVED, WIDE),
-    "update-calais-fr": ("update", "calais", MOVED, WIDE),
-    "update-montreal-en": ("update", "childrens", MOVED, WIDE),
-    "cancellation-montreal-fr": ("cancellation", "sainte-justine", CANCELLED, WIDE),
-    "cancellation-montreal-en": ("cancellation", "childrens", CANCELLED, WIDE),
-    "cancellation-removed-reunion-fr": ("cancellation", "reunion", REMOVED, WIDE),
-    "cancellation-declined-calais-fr": ("cancellation", "calais", REFUSED, WIDE),
-    "declined-host-fr": ("declined", "lille", REFUSED, WIDE),
-    "reminder-calais-fr": ("reminder", "calais", WIDE, WIDE),
-    "reminder-montreal-fr": ("reminder", "sainte-justine", ODD, ODD),
-    "reminder-montreal-en": ("reminder", "childrens", ODD, ODD),
+def digest_mail(site: str, *, directory: Directory = NETWORK) -> bytes:
+    reminders = [(planned("reminder", site, each), each) for each in (SECOND, WIDE)]
+    return digest(reminders, directory, mail_from=MAIL_FROM, stop_url=STOP)
+
+
+def drift_mail(*sessions: Session, directory: Directory = NETWORK) -> bytes:
+    desk = Desk(directory)
+    rows = warnings(ODD_PERIOD, sessions, directory, now=ODD_PERIOD.start - timedelta(days=14), domain=DOMAIN)
+    row = next(row for row in rows if row.site == "sainte-justine")
+    assert desk.rows == {}
+    return warning(row, ODD_PERIOD, sessions, directory, mail_from=MAIL_FROM)
+
+
+def law_mail(site: str, *, directory: Directory = NETWORK, stays: bool = False) -> bytes:
+    """The same wall time has become another instant: an hour later it used to be, and for most it was told so."""
+    now = changed(ODD)
+    told = facts_for(ODD, NETWORK, site)
+    assert told.local
+    earlier = told.local if stays else told.local - timedelta(hours=1)
+    before = replace(told, start=told.start - timedelta(hours=1), local=earlier)
+    row = replace(planned("invitation", site, now), kind="update", facts=facts_for(now, NETWORK, site))
+    return compose(row, now, directory, mail_from=MAIL_FROM, before=before, thread=THREAD)
+
+
+CASES: dict[str, tuple[Any, ...]] = {
+    "invitation-host": ("invitation", "lille", WIDE),
+    "invitation-paris": ("invitation", "calais", WIDE),
+    "invitation-montreal": ("invitation", "sainte-justine", WIDE),
+    "invitation-reunion": ("invitation", "reunion", WIDE),
+    "invitation-noumea": ("invitation", "noumea", WIDE),
+    "invitation-odd-week-host": ("invitation", "lille", ODD),
+    "invitation-odd-week-montreal": ("invitation", "sainte-justine", ODD),
+    "invitation-odd-week-reunion": ("invitation", "reunion", ODD),
+    "invitation-overridden": ("invitation", "sainte-justine", OVERRIDDEN),
+    "update-host": ("update", "lille", MOVED, WIDE),
+    "update-paris": ("update", "calais", MOVED, WIDE),
+    "update-montreal": ("update", "sainte-justine", MOVED, WIDE),
+    "update-odd-week-montreal": ("update", "sainte-justine", MOVED_FOR_ALL, WIDE),
+    "update-odd-week-over-montreal": ("update", "sainte-justine", BACK_TO_NORMAL, ODD),
+    "update-reunion": ("update", "reunion", MOVED_FOR_ALL, WIDE),
+    "update-noumea": ("update", "noumea", MOVED_FOR_ALL, WIDE),
+    "update-short-notice-host": ("update", "lille", SHORT_MOVE, WIDE),
+    "update-short-notice-noumea": ("update", "noumea", SHORT_MOVE, WIDE),
+    "cancellation-paris": ("cancellation", "calais", CANCELLED, WIDE),
+    "cancellation-montreal": ("cancellation", "sainte-justine", CANCELLED, WIDE),
+    "cancellation-odd-week-montreal": ("cancellation", "sainte-justine", CANCELLED_ODD, ODD),
+    "cancellation-reunion": ("cancellation", "reunion", CANCELLED, WIDE),
+    "cancellation-noumea": ("cancellation", "noumea", CANCELLED, WIDE),
+    "cancellation-short-notice-host": ("cancellation", "lille", SHORT_CANCELLATION, WIDE),
+    "cancellation-short-notice-montreal": ("cancellation", "sainte-justine", SHORT_CANCELLATION, WIDE),
+    "cancellation-removed-reunion": ("cancellation", "reunion", REMOVED, WIDE),
+    "cancellation-declined-paris": ("cancellation", "calais", REFUSED, WIDE),
+    "declined-host": ("declined", "lille", REFUSED, WIDE),
+    "place-lost-host": ("place-lost", "lille", LOST, WIDE),
+    "place-lost-paris": ("place-lost", "calais", LOST, WIDE),
+    "place-lost-bridge-host": ("place-lost", "lille", BRIDGE_LOST, WIDE),
+    "reminder-paris": ("reminder", "calais", WIDE, WIDE),
+    "reminder-montreal": ("reminder", "sainte-justine", WIDE, WIDE),
+    "reminder-odd-week-montreal": ("reminder", "sainte-justine", ODD, ODD),
+    "reminder-reunion": ("reminder", "reunion", WIDE, WIDE),
+    "reminder-noumea": ("reminder", "noumea", WIDE, WIDE),
 }
+LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 
-@pytest.fixture(params=[*MAILS.values()], ids=[*MAILS])
+def _mails() -> dict[str, Callable[[], bytes]]:
+    """Every mail there can be, by name, in both languages."""
+    found: dict[str, Callable[[], bytes]] = {}
+    for language in LANGUAGES:
+        words = in_language(language)
+        for name, case in CASES.items():
+            found[f"{name}-{language}"] = partial(mail, *case, directory=words)
+        found[f"digest-paris-{language}"] = partial(digest_mail, "calais", directory=words)
+        found[f"digest-noumea-{language}"] = partial(digest_mail, "noumea", directory=words)
+        found[f"drift-montreal-{language}"] = partial(drift_mail, ODD, ODD_SECOND, directory=words)
+        found[f"drift-one-montreal-{language}"] = partial(drift_mail, ODD, directory=words)
+        found[f"update-law-montreal-{language}"] = partial(law_mail, "sainte-justine", directory=words)
+        found[f"update-law-paris-{language}"] = partial(law_mail, "calais", directory=words, stays=True)
+    return found
+
+
+MAILS = _mails()
+
+
+@pytest.fixture(params=MAILS)
 def every_mail(request: pytest.FixtureRequest) -> bytes:
-    return mail(*request.param)
+    return MAILS[request.param]()
 
 
 @pytest.mark.parametrize("name", MAILS)
 def test_a_mail_is_as_a_person_has_read_it(name):
-    same_as_golden(f"{name}.eml", mail(*MAILS[name]))
+    same_as_golden(f"{name}.eml", MAILS[name]())
 
 
 def plain(raw: bytes) -> str:
@@ -184,7 +287,9 @@ def test_no_hour_stands_without_its_place(every_mail):
 
 def test_a_mail_is_ascii_in_short_lines(every_mail):
     assert every_mail.isascii()
-    assert max(map(len, every_mail.split(b"\r\n"))) <= 78
+    lines = every_mail.split(b"\r\n")
+    assert max(len(line) for line in lines if not line.startswith(b"List-Unsubscribe: <")) <= 78
+    assert max(map(len, lines)) <= 998
     assert b"\n" not in every_mail.replace(b"\r\n", b"")
 
 
@@ -196,7 +301,8 @@ def test_a_mail_says_what_it_is(every_mail):
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert parsed["X-Auto-Response-Suppress"] == "All"
     assert parsed["Content-Language"] in ("fr", "en")
-    assert parsed["Reply-To"] == "staff@lille.example"
+    several = parsed["Subject"].startswith(("Rappel\u00a0: 2", "Reminder: 2", "Heure", "Unusual"))
+    assert parsed["Reply-To"] == (None if several else "staff@lille.example")
     assert parsedate_to_datetime(parsed["Date"]).utcoffset() == timedelta()
     assert parsed["Message-ID"].endswith("@perinat.example>")
 
@@ -213,10 +319,17 @@ def tree(parsed: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "method"),
-    [("invitation-calais-fr", "REQUEST"), ("update-calais-fr", "REQUEST"), ("cancellation-montreal-en", "CANCEL")],
+    [
+        ("invitation-paris-fr", "REQUEST"),
+        ("update-paris-fr", "REQUEST"),
+        ("place-lost-paris-fr", "REQUEST"),
+        ("cancellation-montreal-en", "CANCEL"),
+        ("cancellation-removed-reunion-en", "CANCEL"),
+        ("cancellation-declined-paris-fr", "CANCEL"),
+    ],
 )
 def test_what_changes_calendars_is_itip_by_mail(name, method):
-    parsed = read(mail(*MAILS[name]))
+    parsed = read(MAILS[name]())
     assert tree(parsed) == (
         "multipart/mixed",
         [("multipart/alternative", ["text/plain", "text/html", "text/calendar"]), "application/ics"],
@@ -236,9 +349,11 @@ def test_what_changes_calendars_is_itip_by_mail(name, method):
     assert event.walk("VEVENT")[0]["ORGANIZER"] == "mailto:visio@perinat.example"
 
 
-@pytest.mark.parametrize("name", ["reminder-calais-fr", "declined-host-fr"])
+@pytest.mark.parametrize(
+    "name", ["reminder-paris-fr", "declined-host-fr", "place-lost-host-fr", "digest-paris-en", "drift-montreal-fr"]
+)
 def test_what_changes_no_calendar_has_no_calendar_part(name):
-    assert tree(read(mail(*MAILS[name]))) == ("multipart/alternative", ["text/plain", "text/html"])
+    assert tree(read(MAILS[name]())) == ("multipart/alternative", ["text/plain", "text/html"])
 
 
 def test_the_calendar_part_carries_the_sessions_sequence_and_uid():
@@ -266,7 +381,7 @@ def test_the_access_code_stands_in_the_last_reminder_to_who_accepted(answer, lea
 def test_the_access_code_is_in_no_other_mail(every_mail):
     parsed = read(every_mail)
     whole = b"".join(content(each) for each in parsed.walk() if not each.is_multipart())
-    assert (b"4711" in whole) == (parsed["Subject"].startswith("Rappel") and "calais" in parsed["To"])
+    assert (b"4711" in whole) == (parsed["Subject"].startswith(("Rappel", "Reminder")) and "calais" in parsed["To"])
 
 
 def test_the_reason_of_an_override_is_told_to_whom_it_concerns_alone():
