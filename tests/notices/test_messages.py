@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
+from perinat_sched import i18n
 from perinat_sched.booking.session import Session
 from perinat_sched.i18n import Language
 from perinat_sched.notices.drift import warnings
-from perinat_sched.notices.messages import compose, digest, warning
+from perinat_sched.notices.messages import _printed, compose, digest, warning
 from perinat_sched.notices.mime import UnsafeHeader
 from perinat_sched.notices.notice import Notice, OddPeriod
 from perinat_sched.notices.readers import facts_for
@@ -232,6 +233,7 @@ def plain(raw: bytes) -> str:
     ],
 )
 def test_subject_and_first_line_are_the_readers_own_hour(about, site, hour):
+    """MAIL-06"""
     raw = mail("invitation", site, about)
     assert plain(raw).splitlines()[0].replace("\u00a0", " ") == hour
     assert read(raw)["Subject"].replace("\u00a0", " ").casefold().endswith(hour.casefold())
@@ -265,6 +267,7 @@ class Words(HTMLParser):
 
 
 def test_text_and_html_say_the_same(every_mail):
+    """MAIL-07: identical facts, nothing that needs an image, a script or another host."""
     html = read(every_mail).get_body(("html",))
     assert html is not None
     page = Words(html.get_content())
@@ -279,7 +282,22 @@ def test_text_and_html_say_the_same(every_mail):
     assert not page.tags & {"img", "script", "link", "style", "iframe", "table"}
 
 
+def test_no_word_is_left_untranslated(every_mail):
+    """MAIL-06: every text of ours that stands in the mail stands there in its reader's language."""
+    parsed = read(every_mail)
+    english = parsed["Content-Language"] == "en"
+    foreign = {french: text for text, french in i18n.french().items()} if english else i18n.french()
+    text = f"{parsed['Subject']}\n{plain(every_mail)}"
+    colon = "\u00a0:" if not english else ":"
+    for words, ours in foreign.items():
+        if words != ours and "{" not in words:
+            assert f"- {words}{colon}" not in text
+            assert f"\n{words.upper()}\n" not in text
+            assert " " not in words or words not in text, words
+
+
 def test_no_hour_stands_without_its_place(every_mail):
+    """MAIL-06"""
     for line in plain(every_mail).splitlines():
         for hour in re.finditer(r"\d{1,2}(?:\u00a0h\u00a0|:)\d\d\b(?!\s*(?:,|·) )", line):
             assert re.match(r" \((heure d|.+ time)", line[hour.end() :]), line
@@ -294,6 +312,7 @@ def test_a_mail_is_ascii_in_short_lines(every_mail):
 
 
 def test_a_mail_says_what_it_is(every_mail):
+    """MAIL-03"""
     parsed = read(every_mail)
     assert not parsed.defects
     assert parsed["From"] == MAIL_FROM
@@ -308,6 +327,7 @@ def test_a_mail_says_what_it_is(every_mail):
 
 
 def test_later_mails_hang_on_the_invitation():
+    """MAIL-03"""
     assert read(mail("update", "calais", MOVED, WIDE))["References"] == THREAD
     assert read(mail("invitation", "calais", WIDE))["References"] is None
 
@@ -329,6 +349,7 @@ def tree(parsed: Any) -> Any:
     ],
 )
 def test_what_changes_calendars_is_itip_by_mail(name, method):
+    """ITIP-01, ITIP-02, ITIP-03, ITIP-04, ITIP-05, ITIP-07"""
     parsed = read(MAILS[name]())
     assert tree(parsed) == (
         "multipart/mixed",
@@ -340,23 +361,131 @@ def test_what_changes_calendars_is_itip_by_mail(name, method):
     assert (calendar.get_param("method"), calendar.get_param("charset")) == (method, "UTF-8")
     ics = content(calendar)
     assert ics == content(file)
+    assert b"\n" not in ics.replace(b"\r\n", b"")
     assert ics.count(b"METHOD:") == 1
+    assert ics.index(b"METHOD:") < ics.index(b"BEGIN:V", 1)
     event = Calendar.from_ical(ics)
     assert event["METHOD"] == method
     [attendee] = [event.walk("VEVENT")[0]["ATTENDEE"]]
     assert attendee == f"mailto:{parsed['To']}"
     assert attendee.params["RSVP"] == "FALSE"
+    assert attendee.params["CUTYPE"] == "GROUP"
     assert event.walk("VEVENT")[0]["ORGANIZER"] == "mailto:visio@perinat.example"
+    assert parsed["From"].addresses[0].addr_spec == "visio@perinat.example"
+    assert (event.walk("VEVENT")[0]["STATUS"] == "CANCELLED") == (method == "CANCEL")
+
+
+@pytest.mark.parametrize(("name", "status"), [("invitation-paris-fr", "BUSY"), ("place-lost-paris-fr", "TENTATIVE")])
+def test_a_tentative_session_is_tentative_in_calendars_too(name, status):
+    """ITIP-09"""
+    [calendar] = [each for each in read(MAILS[name]()).walk() if each.get_content_type() == "text/calendar"]
+    assert Calendar.from_ical(content(calendar)).walk("VEVENT")[0]["X-MICROSOFT-CDO-BUSYSTATUS"] == status
+
+
+def test_the_calendar_part_brings_its_clock_in_the_form_that_outlook_reads():
+    """ITIP-11, ICS-11: one VTIMEZONE, by rule."""
+    [calendar] = [
+        each for each in read(MAILS["update-paris-fr"]()).walk() if each.get_content_type() == "text/calendar"
+    ]
+    ics = content(calendar)
+    assert ics.count(b"BEGIN:VTIMEZONE\r\nTZID:Europe/Paris\r\n") == ics.count(b"BEGIN:VTIMEZONE") == 1
+    assert b"RRULE:FREQ=YEARLY" in ics
+    assert b"RDATE" not in ics
+    assert b"DTSTART;TZID=Europe/Paris:" in ics
+
+
+def test_a_mail_is_complete_without_a_calendar(every_mail):
+    """ITIP-10: the hour, the link where there is one, and whom to ring."""
+    parsed, text = read(every_mail), plain(every_mail)
+    coming = not parsed["Subject"].startswith(("Annul", "Cancel", "Heure", "Unusual"))
+    assert ("https://visio.example/" in text.replace(STOP, "")) == coming
+    assert "+33 3 2" in text
+
+
+def test_what_is_handed_over_next_has_a_later_dtstamp_for_the_same_sequence():
+    """ITIP-06: a site that leaves, comes and leaves again within a second, without a new SEQUENCE."""
+    desk, now = Desk(), session()
+    desk.plan(now)
+    gone = (LILLE, replace(CALAIS, answer="declined"), MONTREAL)
+    stamps = []
+    for parts in (now.participations, gone, now.participations, gone):
+        now = changed(now, participations=parts, sequence=0, after=timedelta())
+        desk.plan(now)
+        [row] = [row for row in desk.rows.values() if row.state == "due" and row.news and row.site == "calais"]
+        parsed = read(compose(row, now, NETWORK, mail_from=MAIL_FROM))
+        [calendar] = [each for each in parsed.walk() if each.get_content_type() == "text/calendar"]
+        event = Calendar.from_ical(content(calendar)).walk("VEVENT")[0]
+        assert event["SEQUENCE"] == 0
+        stamps.append(event.decoded("DTSTAMP"))
+        desk.sent()
+    assert stamps == sorted(set(stamps))
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_reminders_alone_say_how_to_get_no_more_of_them(name):
+    """MAIL-04"""
+    parsed = read(MAILS[name]())
+    stoppable = name.startswith(("reminder", "digest"))
+    assert parsed["List-Unsubscribe"] == (f"<{STOP}>" if stoppable else None)
+    assert parsed["List-Unsubscribe-Post"] == ("List-Unsubscribe=One-Click" if stoppable else None)
+    assert (STOP in plain(MAILS[name]())) == stoppable
+
+
+@pytest.mark.parametrize(
+    ("hours", "short"),
+    [
+        pytest.param(47, True, id="47 hours before the start"),
+        pytest.param(48, False, id="48 hours before"),
+        pytest.param(-1, False, id="after the start"),
+    ],
+)
+def test_a_cancellation_says_that_less_than_48_hours_remain(hours, short):
+    """HTTP-09: and it lists whom to ring."""
+    after = WIDE.start - timedelta(hours=hours) - WIDE.updated_at
+    cancelled = changed(WIDE, status="cancelled", after=after)
+    text = plain(mail("cancellation", "lille", cancelled, WIDE))
+    assert ("moins de 48" in text.replace("\u00a0", " ")) == short
+    assert ("À APPELER SANS ATTENDRE" in text) == short
+    assert "+33 3 21 00 00 00" in text
+
+
+def test_a_move_away_from_tomorrow_is_short_notice_and_names_the_site_that_no_longer_comes():
+    gone = changed(SHORT_MOVE, participations=EVERYWHERE[:5], sequence=1)
+    text = plain(mail("update", "lille", replace(gone, updated_at=SHORT_MOVE.updated_at), WIDE))
+    assert "À APPELER SANS ATTENDRE" in text
+    assert "CHT de Nouvelle-Calédonie" in text.partition("À APPELER SANS ATTENDRE")[2]
+
+
+def test_contacts_of_one_site_get_the_same_words_laid_out_once():
+    row = planned("invitation", "lille", WIDE)
+    rows = [row, replace(row, key="x", recipient="b@x.example")]
+    _printed.cache_clear()
+    one, other = (read(compose(row, WIDE, NETWORK, mail_from=MAIL_FROM)) for row in rows)
+    assert _printed.cache_info().hits == 1
+    assert [str(one["To"]), str(other["To"])] == ["staff@lille.example", "b@x.example"]
+
+
+def test_the_hour_before_a_change_of_law_is_the_one_that_was_told():
+    """TZ-04: today's rules would read the old instant as another hour."""
+    text = plain(MAILS["update-law-montreal-fr"]()).replace("\u00a0", " ")
+    assert "La loi sur l’heure a changé" in text
+    assert "à 9 h 00 (heure de Montréal) → jeudi 18 mars 2027 à 10 h 00 (heure de Montréal)" in text
+
+
+def test_a_move_is_no_change_of_law():
+    assert "La loi sur l’heure" not in plain(MAILS["update-odd-week-montreal-fr"]())
 
 
 @pytest.mark.parametrize(
     "name", ["reminder-paris-fr", "declined-host-fr", "place-lost-host-fr", "digest-paris-en", "drift-montreal-fr"]
 )
 def test_what_changes_no_calendar_has_no_calendar_part(name):
+    """MAIL-09"""
     assert tree(read(MAILS[name]())) == ("multipart/alternative", ["text/plain", "text/html"])
 
 
 def test_the_calendar_part_carries_the_sessions_sequence_and_uid():
+    """ITIP-06"""
     parsed = read(mail("update", "calais", MOVED, WIDE))
     [calendar] = [each for each in parsed.walk() if each.get_content_type() == "text/calendar"]
     event = Calendar.from_ical(content(calendar)).walk("VEVENT")[0]
@@ -379,6 +508,7 @@ def test_the_access_code_stands_in_the_last_reminder_to_who_accepted(answer, lea
 
 
 def test_the_access_code_is_in_no_other_mail(every_mail):
+    """MAIL-07: the link stands without credentials."""
     parsed = read(every_mail)
     whole = b"".join(content(each) for each in parsed.walk() if not each.is_multipart())
     assert (b"4711" in whole) == (parsed["Subject"].startswith(("Rappel", "Reminder")) and "calais" in parsed["To"])
