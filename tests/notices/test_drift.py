@@ -60,8 +60,8 @@ async def test_a_site_is_told_once_two_weeks_before_which_sessions_fall_otherwis
     assert "le décalage entre Montréal et Paris est de 5 h au lieu de 6 h" in text
     for day in (18, 25):
         assert (
-            f"- Séance du {day} : jeudi {day} mars 2027 à 10 h 00 (heure de Montréal), au lieu de "
-            f"jeudi {day} mars 2027 à 9 h 00 (heure de Montréal)"
+            f"- Séance du {day} : jeudi {day} mars 2027 à 10 h 00 (heure de Montréal), "
+            "au lieu de 9 h 00 (heure de Montréal)"
         ) in text
     assert "Séance du 11" not in text
     for _ in range(3):
