@@ -262,6 +262,8 @@ class Delivery:
         if too_late:
             await self._failed(too_late, str(error))
         again = [notice for notice in mail if try_at < notice.expires_at]
+        if not again:
+            return
         await self.database.write(lambda tx: store.later(tx, again, str(error), try_at=try_at))
         for notice in again:
             self.tally.retried[notice.kind] += 1

@@ -160,6 +160,7 @@ async def test_reminders_of_other_minutes_are_mails_of_their_own(room: PostRoom)
 
 
 async def test_who_wants_no_reminders_gets_none_and_everything_else(room: PostRoom):
+    """MAIL-04"""
     sessions = await booked(room, numbered(1), numbered(2))
     await room.database.write(lambda tx: store.set_unsubscribed(tx, READER.upper(), room.now))
     delivery = room.delivery(stop_url=lambda address: f"https://visio.example/unsubscribe/{address}")

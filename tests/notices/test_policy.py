@@ -79,6 +79,7 @@ def test_a_site_that_the_configuration_no_longer_has_is_nobody():
     ],
 )
 def test_nothing_is_sent_for_a_change_that_nobody_must_hear(change):
+    """Titles, notes, codes and the answers of others."""
     plan = invited().plan(changed(session(), **change))
     assert of((*plan.new, *plan.changed), *CALENDAR, "declined") == []
 
@@ -115,6 +116,7 @@ def test_a_new_site_is_invited_and_the_others_hear_of_it():
 
 
 def test_a_removed_site_is_told_not_to_come_and_the_others_hear_of_it():
+    """ITIP-07"""
     plan = invited().plan(changed(session(), participations=(LILLE, CALAIS)))
     assert sorted(of(plan.new, *CALENDAR)) == [
         ("cancellation", "staff@sainte-justine.example"),
@@ -303,6 +305,7 @@ def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
     ],
 )
 def test_a_lead_time_counts_days_on_the_wall(wall, zone, lead, local):
+    """MAIL-02"""
     assert reminds_at(session(wall, timezone=zone), lead) == datetime.fromisoformat(local).astimezone(UTC)
 
 
@@ -329,6 +332,7 @@ def test_a_reminder_that_fell_due_while_the_service_was_down_is_still_sent():
 
 
 def test_a_moved_session_is_reminded_at_its_new_hour_alone():
+    """MAIL-02, MAIL-08"""
     desk = invited()
     desk.plan(changed(session(), "2027-01-25T15:00"))
     due = {(row.due_at, row.starts) for row in desk.rows.values() if row.lead and row.state == "due"}
@@ -359,6 +363,7 @@ def test_a_session_moved_and_moved_back_is_reminded_once():
     ],
 )
 def test_who_does_not_come_is_not_reminded_until_they_come_after_all(change, reason, whom):
+    """MAIL-08"""
     desk, off = invited(), changed(session(), **change)
     desk.plan(off)
     skipped = {row.recipient: row.last_error for row in desk.rows.values() if row.lead and row.state == "skipped"}
@@ -399,6 +404,7 @@ def test_the_same_session_plans_the_same_rows_whoever_plans_them():
 
 
 def test_keys_say_what_makes_a_mail_the_same():
+    """MAIL-01"""
     keys = {row.kind: row.key for row in Desk().plan(session()).new if row.recipient == "staff@calais.example"}
     about, start = session().id, int(session().start.timestamp())
     assert keys == {
