@@ -34,8 +34,10 @@ from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
+from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
@@ -129,12 +131,16 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             cancelled_days=settings.feed_cancelled_days,
         ),
     )
+    signer = Signer(secret_key(settings.secret_key_file))
+    unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     delivery = Delivery(
         database=database,
         directory=directory,
         mailer=mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from),
         clock=clock,
         mail_from=settings.mail_from,
+        settle=timedelta(seconds=settings.settle_seconds),
+        stop_url=unsubscribing.url,
     )
     return Services(
         settings=settings,
@@ -147,7 +153,8 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         publisher=publisher,
         readings=Readings(database=database, clock=clock),
         delivery=delivery,
-        cursors=Cursors(secret_key(settings.secret_key_file)),
+        unsubscribing=unsubscribing,
+        cursors=Cursors(signer),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),

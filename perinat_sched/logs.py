@@ -28,6 +28,7 @@ SECRETS = (
     (("ps_",), re.compile(r"ps_[A-Za-z0-9_-]{8,}"), "ps_…"),
     (("/feeds/",), re.compile(r"/feeds/[^/\s\"'{]+?\.ics"), "/feeds/….ics"),
     (("/feeds/",), re.compile(r"/feeds/[A-Za-z0-9_-]{43}"), "/feeds/…"),
+    (("/unsubscribe/",), re.compile(r"/unsubscribe/[A-Za-z0-9_-]+"), "/unsubscribe/…"),
     (("bearer", "basic"), re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"'\\]+"), r"\1 …"),
     (("://",), re.compile(r"://[^/\s:@\"']*:[^/\s@\"']*@"), "://…@"),
 )

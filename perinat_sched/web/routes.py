@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, operation, pages, sessions, slots, subscribing
+from perinat_sched.web import (
+    audit,
+    closures,
+    directory,
+    feeds,
+    operation,
+    pages,
+    sessions,
+    slots,
+    subscribing,
+    unsubscribe,
+)
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
@@ -165,6 +176,21 @@ REST = (
         method="POST", path="/feeds/{secret}/revocation", handler=subscribing.revoking,
         summary="End that calendar: its address answers no longer",
         policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES | {403: A_PAGE},
+    ),
+    Route(
+        method="GET", path="/unsubscribe/{token}", handler=unsubscribe.show,
+        summary="The page where a reader stops reminders; opening it changes nothing",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}", handler=unsubscribe.stop,
+        summary="No more reminders to the address the link was sent to (one click, RFC 8058)",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}/undo", handler=unsubscribe.resume,
+        summary="Reminders again",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
     ),
 )  # fmt: skip
 

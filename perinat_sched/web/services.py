@@ -13,6 +13,7 @@ from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
@@ -44,6 +45,7 @@ class Services:
     publisher: Publisher
     readings: Readings
     delivery: Delivery
+    unsubscribing: Unsubscribing
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address

@@ -155,7 +155,7 @@ async def test_a_mail_waits_while_another_to_the_same_reader_is_in_flight(room: 
     await delivery.plan()
     row = await room.row(first, "invitation", CALAIS_READER)
     await room.alter(row, state="leased", lease="other", leased_until=room.now + LEASE, handed_at=room.now)
-    await room.change(changed(first, "2027-01-22T15:00"))
+    await room.change(changed(first, "2027-01-22T15:00", after=timedelta(seconds=2)))
     await delivery.run_once()
     assert CALAIS_READER not in [to for to, _ in room.mailbox.raw]
     await room.alter(row, state="sent", lease=None, sent_at=room.now)
@@ -178,6 +178,7 @@ async def test_a_refusal_is_visible_and_delays_nobody(room: PostRoom):
 
 
 async def test_a_mail_put_off_is_tried_again_after_growing_pauses_with_the_same_id_and_date(room: PostRoom):
+    """MAIL-01"""
     await room.book(session())
     room.mailbox.answers = {CALAIS_READER: [TryLater("451 busy") for _ in range(8)]}
     delivery = room.delivery()
@@ -316,6 +317,21 @@ async def test_who_lost_the_lease_neither_sends_nor_settles(room: PostRoom):
     assert {row.state for row in await room.rows(first) if not row.lead} == {"sent"}
 
 
+async def test_a_claim_whose_news_was_taken_back_sends_nothing_and_its_readers_are_invited_at_once(room: PostRoom):
+    """Whether its claimer died or is only slow: what has not left is not known to anybody."""
+    first = await room.book(session())
+    slow = room.delivery()
+    await slow.plan()
+    claimed = await slow._claim()
+    await room.change(changed(first, "2027-01-22T15:00", after=timedelta(seconds=2)))
+    await room.delivery().run_once()
+    assert sorted(room.mailbox.subjects) == [(address, "Invitation") for address in EVERYBODY]
+    async with room.mailbox.connection() as connection:
+        await slow._hand_over_all(connection, claimed)
+    assert len(room.mailbox.raw) == 4
+    assert all("22 janvier" in mail["Subject"] for mail in room.mailbox.mails)
+
+
 async def test_who_lost_the_lease_while_sending_leaves_the_row_to_its_new_holder(room: PostRoom):
     first = await room.book(session(participations=(CALAIS,), host_site="calais"))
 
@@ -345,6 +361,7 @@ async def test_a_reader_who_moved_to_another_site_is_written_to_for_that_site(ro
 
 
 async def test_two_deliverers_never_send_twice(room: PostRoom):
+    """MAIL-01"""
     for number in range(12):
         await room.book(numbered(number))
 

@@ -85,6 +85,8 @@ class World:
         if route.path.startswith("/feeds/{secret}"):
             url = (await self.owner("POST", "/feeds", FEED)).json["url"]
             return {"secret": url.rpartition("/")[2].removesuffix(".ics")}
+        if route.path.startswith("/unsubscribe/"):
+            return {"token": self.api.services.unsubscribing.url("staff@calais.example").rpartition("/")[2]}
         return {"code": "lille", "name": "swagger-ui.css"}
 
     async def _session(self, route: Route) -> str:
