@@ -48,7 +48,8 @@ _WRITES = re.compile(
 _COUNT_ONE = "INSERT INTO meta (key, value) VALUES ('changes', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1"
 _LOOK = {
     "sqlite": "SELECT coalesce(max(CAST(value AS INTEGER)), 0), 0, 0 FROM meta WHERE key = 'changes'",
-    "postgresql": "SELECT last_value, pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint "
+    "postgresql": "SELECT last_value + is_called::int, "  # the first nextval only calls it
+    "pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint "
     "FROM changes, pg_current_snapshot() AS now",
 }
 _PRESENT = {

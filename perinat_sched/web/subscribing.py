@@ -46,7 +46,7 @@ SHOWN = {
 WORDS = {
     "address": Message("The address"),
     "calendar": Message("Calendar:"),
-    "code": Message("The address, for a phone’s camera"),
+    "code": Message("This page, on a phone"),
     "copied": Message("Copied"),
     "to_copy": Message("Copy"),
     "delay": Message("A change shows after:"),
@@ -99,7 +99,9 @@ PROGRAMS = (
     ),
     Program(
         name=Message("Apple (iPhone, iPad, Mac)"),
-        steps=Message("Use the button, or scan the code with the camera. On a Mac: File, “New Calendar Subscription”."),
+        steps=Message(
+            "Use the button; the code opens this page on a phone. On a Mac: File, “New Calendar Subscription”."
+        ),
         delay=Message("from 5 minutes to a week, as set in the program; usually a day on an iPhone"),
         link=Message("Open in Calendar"),
         opens="webcal",
@@ -141,7 +143,7 @@ async def subscribing(call: Call[PageQuery, None]) -> web.Response:
         shows=_shows(call, feed, language),
         url=url,
         webcal=webcal,
-        code=segno.make(url, error="m").svg_inline(scale=4, border=3, light="#fff"),
+        code=segno.make(feeds.page_url(secret), error="m").svg_inline(omitsize=True, light="#fff"),
         programs=[(program, links.get(program.opens)) for program in PROGRAMS],
         variants=[(f"{url}?{query}", words) for query, words in VARIANTS],
         secret=secret,
