@@ -27,6 +27,7 @@ from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unava
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Jobs
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.people.actions import Tokens
@@ -128,6 +129,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         closures=closures,
         feeds=feeds,
         delivery=delivery,
+        notices=Notices(database=database, directory=directory, clock=clock),
         cursors=Cursors(secret_key(settings.secret_key_file)),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),

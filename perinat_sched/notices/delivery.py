@@ -23,7 +23,7 @@ from perinat_sched.errors import Unavailable
 from perinat_sched.notices import messages, policy, store
 from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Facts, Kind, Notice, NoticeView, Reason, told_before
+from perinat_sched.notices.notice import Facts, Kind, Notice, Reason, told_before
 from perinat_sched.notices.policy import Plan
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
@@ -277,11 +277,3 @@ class Delivery:
 
     def _count_skipped(self, notice: Notice, reason: str | None) -> None:
         self.tally.skipped[notice.kind, reason or ""] += 1
-
-    # Reading
-
-    async def notices_of(self, session_id: str) -> list[NoticeView]:
-        """The notices of a session, as they were planned."""
-        async with self.database.read() as tx:
-            rows = (await store.of_sessions(tx, [session_id]))[session_id]
-        return [NoticeView.of(row) for row in rows]

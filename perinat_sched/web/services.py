@@ -10,6 +10,7 @@ from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
@@ -40,6 +41,7 @@ class Services:
     closures: Closures
     feeds: Feeds
     delivery: Delivery
+    notices: Notices
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address

@@ -394,19 +394,6 @@ async def test_a_drained_delivery_gives_back_what_it_has_not_begun(room: PostRoo
     assert len(room.mailbox.raw) == 3
 
 
-async def test_the_notices_of_a_session_can_be_looked_up(room: PostRoom):
-    await room.book(session())
-    delivery = room.delivery()
-    await delivery.run_once()
-    leased = await room.row(session(), "reminder", CALAIS_READER)
-    await room.alter(leased, state="leased")
-    seen = [view for view in await delivery.notices_of(session().id) if view.recipient == CALAIS_READER]
-    assert [(view.kind, view.site, view.state, view.attempts, view.sent_at) for view in seen] == [
-        ("invitation", "calais", "sent", 1, room.now),
-        ("reminder", "calais", "due", 0, None),
-    ]
-
-
 async def test_a_pass_without_work_costs_few_statements(room: PostRoom):
     for number in range(5):
         await room.book(numbered(number))
