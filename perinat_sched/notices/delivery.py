@@ -24,6 +24,7 @@ from perinat_sched.notices import messages, policy, store
 from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
 from perinat_sched.notices.mime import UnsafeHeader
 from perinat_sched.notices.notice import Facts, Kind, Notice, Reason, told_before
+from perinat_sched.notices.patience import JITTER, Patience
 from perinat_sched.notices.policy import Plan
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
 BATCH = 20  # mails over one connection, sessions planned in one transaction
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the 1st, 2nd … failed attempt
-JITTER = 0.2
 RENDERINGS = 4  # of a mail whose session changes meanwhile, before it waits for the next pass
 
 
@@ -69,6 +69,7 @@ class Delivery:
         self.mail_from = mail_from
         self.chance = chance
         self.tally = Tally()
+        self._patience = Patience(chance)  # with the relay
         self.last_pass: datetime | None = None  # when a whole pass last ended
         self._awake = asyncio.Event()
         self._draining = False
@@ -138,18 +139,19 @@ class Delivery:
 
         None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
         """
-        batch = [] if self._draining else await self._claim()
+        limit = 0 if self._draining else self._patience.limit(self.clock(), BATCH)
+        batch = await self._claim(limit) if limit else []
         if not batch:
             return 0
         async with self.mailer.connection() as connection:
             return await self._hand_over_all(connection, batch)
 
-    async def _claim(self) -> list[Notice]:
+    async def _claim(self, limit: int = BATCH) -> list[Notice]:
         now = self.clock()
 
         async def work(tx: Tx) -> tuple[int, list[Notice], list[Notice]]:
             ambiguous = await store.take_back(tx, now)
-            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=BATCH)
+            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=limit)
 
         ambiguous, expired, claimed = await self.database.write(work)
         self.tally.ambiguous += ambiguous
@@ -174,9 +176,7 @@ class Delivery:
                     await self._hand_over(connection, notice)
                     settled += 1
                 except Away as error:  # nobody to speak to: no other mail would do better now
-                    away, waiting = [notice, *waiting], []
-                    for each in away:
-                        await self._later(each, error)
+                    await self._later(notice, error, try_at=self._patience.away(self.clock()))
                     return 0
             return settled
         finally:
@@ -184,7 +184,7 @@ class Delivery:
                 await self.database.write(lambda tx: store.release(tx, waiting))
 
     async def _hand_over(self, connection: Connection, notice: Notice) -> None:
-        """Send one mail and settle it. Raises Away, before anything was sent."""
+        """Send one mail and settle it. Raises Away, with the mail unsettled."""
         try:
             mail = await self._prepare(notice)
         except Unavailable:
@@ -208,6 +208,7 @@ class Delivery:
             now = self.clock()
             await self.database.write(lambda tx: store.sent(tx, notice, now))
             self.tally.sent[notice.kind] += 1
+        self._patience.there()
 
     async def _prepare(self, notice: Notice) -> bytes | None:
         """The mail, noted as handed over; None: it is not to be sent, or no longer ours.
@@ -257,13 +258,14 @@ class Delivery:
         await self.database.write(lambda tx: store.failed(tx, notice, error))
         self._count_failed(notice, error)
 
-    async def _later(self, notice: Notice, error: TryLater) -> None:
-        """Again after a pause that grows; failed where that would be too late to help anybody."""
+    async def _later(self, notice: Notice, error: TryLater, try_at: datetime | None = None) -> None:
+        """Again after a pause that grows (or at `try_at`); failed where that would be too late to help anybody."""
         if error.ambiguous and not notice.ambiguous:
             notice = replace(notice, ambiguous=True)
             self.tally.ambiguous += 1
-        pause = PAUSES[min(notice.attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
-        try_at = self.clock() + pause
+        if try_at is None:
+            pause = PAUSES[min(notice.attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
+            try_at = self.clock() + pause
         if try_at >= notice.expires_at:
             await self._failed(notice, str(error))
             return

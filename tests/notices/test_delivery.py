@@ -278,7 +278,8 @@ async def test_a_relay_that_is_away_costs_one_call_and_loses_nothing(room: PostR
     room.passes(minutes=2)
     await room.delivery().run_once()
     assert len(room.mailbox.raw) == 12
-    assert {row.attempts for row in await room.rows(numbered(0)) if not row.lead} == {2}
+    rows = [row for number in range(3) for row in await room.rows(numbered(number)) if not row.lead]
+    assert Counter(row.attempts for row in rows) == Counter({1: 11, 2: 1})  # the others never left
 
 
 async def test_a_lapsed_lease_comes_back_and_is_flagged_only_if_the_mail_had_left(room: PostRoom):
