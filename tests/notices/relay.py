@@ -24,6 +24,7 @@ class Relay:
         self.taken: list[tuple[str, bytes]] = []  # recipient, content
         self.senders: set[str] = set()
         self.sessions = 0
+        self.hesitates = 0.0  # seconds between taking a mail and saying so
         self.refuses_us = False
         self.refuses_tls = False
         self.encrypted: list[bool] = []  # a mail each
@@ -70,6 +71,8 @@ class Relay:
             self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         if answer == "stall":
             await asyncio.sleep(1)
+        elif self.hesitates:
+            await asyncio.sleep(self.hesitates)
         if answer.startswith("cut") and server.transport is not None:
             server.transport.close()
         return "250 OK"
