@@ -95,10 +95,12 @@ class Delivery:
         self.wake()
 
     async def run_once(self) -> None:
-        """One whole pass: plan what sessions call for, then deliver until nothing is due."""
-        await self.plan()
-        while await self.deliver():
-            await self.plan()
+        """One whole pass: plan what sessions call for and deliver what is due, in turns, until there is neither.
+
+        In turns, so that mails leave however fast sessions change meanwhile.
+        """
+        while await self._plan_some() + await self.deliver():
+            self.last_pass = self.clock()
         self.last_pass = self.clock()
 
     async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -113,13 +115,18 @@ class Delivery:
 
     async def plan(self) -> None:
         """Insert the notices that changed sessions call for."""
-        while not self._draining:
-            plans = await self.database.write(self._plan_batch)
-            if not plans:
-                return
-            for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
-                if row.state == "skipped":
-                    self._count_skipped(row, row.last_error)
+        while await self._plan_some():
+            pass
+
+    async def _plan_some(self) -> int:
+        """A batch of them; how many sessions that was."""
+        if self._draining:
+            return 0
+        plans = await self.database.write(self._plan_batch)
+        for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
+            if row.state == "skipped":
+                self._count_skipped(row, row.last_error)
+        return len(plans)
 
     async def _plan_batch(self, tx: Tx) -> list[Plan]:
         now, domain = self.clock(), messages.domain_of(self.mail_from)

@@ -16,10 +16,11 @@ from perinat_sched import app, settings
 from perinat_sched.booking.request import Asked
 from perinat_sched.booking.session import Session
 from perinat_sched.people.access import Actor
+from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
 from perinat_sched.storage.tables import notices
 from perinat_sched.web.services import Services
-from perinat_sched.zones import utc_now
+from perinat_sched.zones import Clock, utc_now
 from tests.notices.relay import Relay
 from tests.service import ROOT
 
@@ -31,18 +32,25 @@ BETWEEN = timedelta(hours=2)  # sessions, so that neither rooms nor set-up times
 
 
 @asynccontextmanager
-async def assembled(database_url: str, folder: Path, nodes: int = 1) -> AsyncIterator[list[Services]]:
-    """The parts of so many services on one database, with the example network, by the real clock; none runs."""
+async def assembled(
+    database_url: str, folder: Path, nodes: int = 1, *, directory: Directory | None = None, clock: Clock = utc_now
+) -> AsyncIterator[list[Services]]:
+    """The parts of so many services on one database, with the example network unless told otherwise; none runs."""
     example = settings.load(
         {"PERINAT_CONFIG_DIR": str(ROOT / "config"), "PERINAT_CALENDARS_DIR": str(ROOT / "calendars")}
     )
-    configured = replace(example, database_url=database_url, secret_key_file=folder / "secret.key")
+    configured = replace(
+        example,
+        database_url=database_url,
+        secret_key_file=folder / "secret.key",
+        directory=directory or example.directory,
+    )
     found, databases = [], []
     try:
         for _ in range(nodes):
             databases.append(await Database.open(database_url))
             await databases[-1].sync_resources(configured.directory)
-            found.append(app.assemble(configured, databases[-1], utc_now))
+            found.append(app.assemble(configured, databases[-1], clock))
         yield found
     finally:
         for database in databases:
