@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -30,8 +31,10 @@ from perinat_sched.jobs import Jobs
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
+from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
@@ -113,12 +116,16 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         public_url=settings.public_url,
         organizer=settings.mail_from,
     )
+    signer = Signer(secret_key(settings.secret_key_file))
+    unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     delivery = Delivery(
         database=database,
         directory=directory,
         mailer=mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from),
         clock=clock,
         mail_from=settings.mail_from,
+        settle=timedelta(seconds=settings.settle_seconds),
+        stop_url=unsubscribing.url,
     )
     return Services(
         settings=settings,
@@ -130,7 +137,8 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         feeds=feeds,
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
-        cursors=Cursors(secret_key(settings.secret_key_file)),
+        unsubscribing=unsubscribing,
+        cursors=Cursors(signer),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),

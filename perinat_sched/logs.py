@@ -22,6 +22,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 SECRETS = (
     (re.compile(r"ps_[A-Za-z0-9_-]{8,}"), "ps_…"),
     (re.compile(r"/feeds/[^/\s\"']+?\.ics"), "/feeds/….ics"),
+    (re.compile(r"/unsubscribe/[A-Za-z0-9_-]+"), "/unsubscribe/…"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"'\\]+"), r"\1 …"),
     (re.compile(r"://[^/\s:@\"']*:[^/\s@\"']*@"), "://…@"),
 )

@@ -45,7 +45,7 @@ class Settings:
     public_url: str  # every link is built from it; no slash at its end
     smtp_url: str | None  # None: each mail is written to a file
     mail_from: str  # one address, alone or as `Name <address>`
-    settle_seconds: int  # changes will be gathered so long; not used yet: mails leave at once
+    settle_seconds: int  # changes are gathered so long; then their mail is due
     lead_times: tuple[Reminder, ...]  # of kinds that name none
     writes_per_minute: int  # a token; 0: no limit
     feed_reads_per_minute: int  # a feed address; 0: no limit
@@ -184,7 +184,8 @@ def describe(settings: Settings, now: Clock = utc_now) -> str:
         f"configuration   {s.config_dir}/, calendars in {s.calendars_dir}/, environment",
         f"database        {mask(s.database_url)}",
         f"public address  {s.public_url}",
-        f"mail            {mask(s.smtp_url) if s.smtp_url else 'to files'}, from {s.mail_from}, at once after a change",
+        f"mail            {mask(s.smtp_url) if s.smtp_url else 'to files'}, from {s.mail_from},"
+        f" {s.settle_seconds} s after a change",
         f"reminders       {', '.join(lead.text for lead in s.lead_times) or 'none'} before the start",
         f"limits          {s.writes_per_minute} writes a minute and token,"
         f" {s.feed_reads_per_minute} readings a minute and feed (0: no limit)",

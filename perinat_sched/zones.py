@@ -188,6 +188,23 @@ def is_unusual(instant: datetime, zone_name: str, other: str) -> bool:
     return _days_by_difference(zone_name, other, year).get(_difference(instant, zone_name, other), 0) < ODD_OFFSET_DAYS
 
 
+def odd_period(instant: datetime, zone_name: str, other: str) -> Interval | None:
+    """While the unusual difference of two zones that holds at `instant` lasts; None: the difference is usual."""
+    if not is_unusual(instant, zone_name, other):
+        return None
+    odd = _difference(instant, zone_name, other)
+    a_day = timedelta(days=1)
+    before, after = instant, instant
+    while _difference(before, zone_name, other) == odd:
+        before -= a_day
+    while _difference(after, zone_name, other) == odd:
+        after += a_day
+    return Interval(
+        _first(before, before + a_day, lambda moment: _difference(moment, zone_name, other) == odd),
+        _first(after - a_day, after, lambda moment: _difference(moment, zone_name, other) != odd),
+    )
+
+
 WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 

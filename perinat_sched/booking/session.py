@@ -32,6 +32,7 @@ class Participation:
     held: bool  # the site holds its place: room, and a port where there is a bridge
     overridden: bool = False  # its hours, closure or room were overridden: its contacts are told why
     comment: str = ""
+    lost: bool = False  # its place no longer fits: the ground moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ class Session:
     override_reason: str | None
     cancellation_code: CancellationCode | None = None
     cancellation_reason: str = ""
+    bridge_lost: bool = False  # no bridge fits any more: the ground moved
     created_at: datetime
     updated_at: datetime
 

@@ -17,15 +17,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from perinat_sched.booking import store as booking
-from perinat_sched.booking.session import Session
 from perinat_sched.errors import Unavailable
-from perinat_sched.notices import messages, policy, store
+from perinat_sched.notices import messages, store
+from perinat_sched.notices.drafting import Draft, Drafting
 from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Facts, Kind, Notice, Reason, told_before
+from perinat_sched.notices.notice import Kind, Notice, Reason
 from perinat_sched.notices.patience import JITTER, Patience
-from perinat_sched.notices.policy import Plan
+from perinat_sched.notices.planning import Planning
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
 from perinat_sched.zones import Clock
@@ -60,6 +59,8 @@ class Delivery:
         mailer: Mailer,
         clock: Clock,
         mail_from: str,
+        settle: timedelta = timedelta(),
+        stop_url: Callable[[str], str] | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.database = database
@@ -67,6 +68,10 @@ class Delivery:
         self.mailer = mailer
         self.clock = clock
         self.mail_from = mail_from
+        self.drafting = Drafting(directory=directory, mail_from=mail_from, stop_url=stop_url)
+        self.planning = Planning(
+            database=database, directory=directory, clock=clock, domain=messages.domain_of(mail_from), settle=settle
+        )
         self.chance = chance
         self.tally = Tally()
         self._patience = Patience(chance)  # with the relay
@@ -99,6 +104,7 @@ class Delivery:
 
         In turns, so that mails leave however fast sessions change meanwhile.
         """
+        await self.planning.plan_odd_weeks()
         while await self._plan_some() + await self.deliver():
             self.last_pass = self.clock()
         self.last_pass = self.clock()
@@ -122,22 +128,11 @@ class Delivery:
         """A batch of them; how many sessions that was."""
         if self._draining:
             return 0
-        plans = await self.database.write(self._plan_batch)
+        plans = await self.planning.plan()
         for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
             if row.state == "skipped":
                 self._count_skipped(row, row.last_error)
         return len(plans)
-
-    async def _plan_batch(self, tx: Tx) -> list[Plan]:
-        now, domain = self.clock(), messages.domain_of(self.mail_from)
-        sessions = await store.unplanned(tx, BATCH)
-        rows = await store.of_sessions(tx, [session.id for session in sessions], lock=True)
-        plans = [
-            (session, policy.plan(session, self.directory, rows[session.id], now=now, domain=domain))
-            for session in sessions
-        ]
-        await store.write(tx, plans)
-        return [plan for _, plan in plans]
 
     # Delivering
 
@@ -175,85 +170,82 @@ class Delivery:
 
     async def _hand_over_all(self, connection: Connection, batch: Sequence[Notice]) -> int:
         """One after the other; what one recipient's server says does not concern the next."""
-        waiting, settled = list(batch), 0
+        waiting, settled = _mails(batch), 0
         try:
             while waiting and not self._draining:
-                notice = waiting.pop(0)
+                mail = waiting.pop(0)
                 try:
-                    await self._hand_over(connection, notice)
+                    await self._hand_over(connection, mail)
                     settled += 1
                 except Away as error:  # nobody to speak to: no other mail would do better now
-                    await self._later(notice, error, try_at=self._patience.away(self.clock()))
+                    await self._later(mail, error, try_at=self._patience.away(self.clock()))
                     return 0
             return settled
         finally:
             if waiting:
-                await self.database.write(lambda tx: store.release(tx, waiting))
+                left = [notice for mail in waiting for notice in mail]
+                await self.database.write(lambda tx: store.release(tx, left))
 
-    async def _hand_over(self, connection: Connection, notice: Notice) -> None:
-        """Send one mail and settle it. Raises Away, with the mail unsettled."""
+    async def _hand_over(self, connection: Connection, mail: Sequence[Notice]) -> None:
+        """Send one mail and settle its rows, all alike. Raises Away, with the mail unsettled."""
         try:
-            mail = await self._prepare(notice)
+            draft = await self._prepare(mail)
         except Unavailable:
             raise
         except Exception as error:
             reason = f"unsafe {error}" if isinstance(error, UnsafeHeader) else type(error).__name__
-            logger.exception("A mail could not be written.", extra={"action": "notice_unwritten", "notice": notice.id})
-            await self._failed(notice, reason)
+            extra = {"action": "notice_unwritten", "notice": mail[0].id}
+            logger.exception("A mail could not be written.", extra=extra)
+            await self._failed(mail, reason)
             return
-        if mail is None:
+        if draft is None:
             return
         try:
-            await connection.send(mail, notice.recipient)
+            await connection.send(draft.message, draft.rows[0].recipient)
         except Away:
             raise
         except Refused as error:
-            await self._failed(notice, str(error))
+            await self._failed(draft.rows, str(error))
         except TryLater as error:
-            await self._later(notice, error)
+            await self._later(draft.rows, error)
         else:
             now = self.clock()
-            await self.database.write(lambda tx: store.sent(tx, notice, now))
-            self.tally.sent[notice.kind] += 1
+            await self.database.write(lambda tx: store.sent(tx, draft.rows, now))
+            for row in draft.rows:
+                self.tally.sent[row.kind] += 1
         self._patience.there()
 
-    async def _prepare(self, notice: Notice) -> bytes | None:
+    async def _prepare(self, mail: Sequence[Notice]) -> Draft | None:
         """The mail, noted as handed over; None: it is not to be sent, or no longer ours.
 
-        It says what holds at the moment it is noted: a session that changes while it is rendered is rendered again.
+        It says what holds at the moment it is noted: where a session changes while it is rendered, it is rendered
+        again.
         """
         for _ in range(RENDERINGS):
-            async with self.database.read() as tx:
-                session = await booking.session(tx, notice.session_id)
-                rows = (await store.of_sessions(tx, [notice.session_id]))[notice.session_id]
-            if session is None or not any(row.id == notice.id and row.lease == notice.lease for row in rows):
-                return None
             now = self.clock()
-            reason = "too-late" if notice.expires_at <= now else policy.objection(notice, session, self.directory, rows)
-            if reason:
-                await self._skip(notice, reason)
+            async with self.database.read() as tx:
+                draft = await self.drafting.draft(tx, mail, now)
+            for row, reason in draft.against:
+                await self._skip(row, reason)
+            if not draft.rows:
                 return None
-            mail = self._compose(notice, session, rows)
-            if await self._noted(notice, session, now):
-                return mail
-        await self.database.write(lambda tx: store.release(tx, [notice]))
+            if await self._noted(draft, now):
+                return draft
+            mail = draft.rows
+        left = mail
+        await self.database.write(lambda tx: store.release(tx, left))
         return None
 
-    async def _noted(self, notice: Notice, session: Session, now: datetime) -> bool:
-        return await self.database.write(lambda tx: store.hand_over(tx, notice, session, now, until=now + LEASE))
+    async def _noted(self, draft: Draft, now: datetime) -> bool:
+        async def work(tx: Tx) -> None:
+            if not await store.hand_over(tx, draft.rows, draft.about, now, until=now + LEASE):
+                raise _NotAsDrafted
 
-    def _compose(self, notice: Notice, session: Session, rows: Sequence[Notice]) -> bytes:
-        told = told_before(notice, rows)
-        before = told[-1].facts if told else None
-        invitations = [row.message_id for row in told if row.kind == "invitation"]
-        return messages.compose(
-            notice,
-            session,
-            self.directory,
-            mail_from=self.mail_from,
-            before=before if isinstance(before, Facts) else None,
-            thread=invitations[-1] if invitations else None,
-        )
+        try:
+            await self.database.write(work)
+        except _NotAsDrafted:
+            return False
+        return True
 
     # Settling
 
@@ -261,24 +253,29 @@ class Delivery:
         await self.database.write(lambda tx: store.skipped(tx, notice, reason))
         self._count_skipped(notice, reason)
 
-    async def _failed(self, notice: Notice, error: str) -> None:
-        await self.database.write(lambda tx: store.failed(tx, notice, error))
-        self._count_failed(notice, error)
+    async def _failed(self, mail: Sequence[Notice], error: str) -> None:
+        await self.database.write(lambda tx: store.failed(tx, mail, error))
+        for notice in mail:
+            self._count_failed(notice, error)
 
-    async def _later(self, notice: Notice, error: TryLater, try_at: datetime | None = None) -> None:
+    async def _later(self, mail: Sequence[Notice], error: TryLater, try_at: datetime | None = None) -> None:
         """Again after a pause that grows (or at `try_at`); failed where that would be too late to help anybody."""
-        if error.ambiguous and not notice.ambiguous:
-            notice = replace(notice, ambiguous=True)
+        if error.ambiguous and not all(notice.ambiguous for notice in mail):
+            mail = [replace(notice, ambiguous=True) for notice in mail]
             self.tally.ambiguous += 1
         if try_at is None:
-            pause = PAUSES[min(notice.attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
+            attempts = max(notice.attempts for notice in mail)
+            pause = PAUSES[min(attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
             try_at = self.clock() + pause
-        if try_at >= notice.expires_at:
-            await self._failed(notice, str(error))
-            return
-        await self.database.write(lambda tx: store.later(tx, notice, str(error), try_at=try_at))
-        self.tally.retried[notice.kind] += 1
-        logger.warning("A mail is tried again later: %s", error, extra={"action": "notice_later", "notice": notice.id})
+        too_late = [notice for notice in mail if try_at >= notice.expires_at]
+        if too_late:
+            await self._failed(too_late, str(error))
+        again = [notice for notice in mail if try_at < notice.expires_at]
+        await self.database.write(lambda tx: store.later(tx, again, str(error), try_at=try_at))
+        for notice in again:
+            self.tally.retried[notice.kind] += 1
+            extra = {"action": "notice_later", "notice": notice.id}
+            logger.warning("A mail is tried again later: %s", error, extra=extra)
 
     def _count_failed(self, notice: Notice, error: str) -> None:
         self.tally.failed[notice.kind] += 1
@@ -286,3 +283,15 @@ class Delivery:
 
     def _count_skipped(self, notice: Notice, reason: str | None) -> None:
         self.tally.skipped[notice.kind, reason or ""] += 1
+
+
+class _NotAsDrafted(Exception):
+    """The lease is lost, or a session changed while its mail was written: nothing is noted."""
+
+
+def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:
+    """Claimed rows as mails: the reminders of one reader and moment make one, everything else one each."""
+    mails: dict[object, list[Notice]] = {}
+    for row in claimed:
+        mails.setdefault((row.recipient, row.due_at) if row.kind == "reminder" else row.id, []).append(row)
+    return list(mails.values())

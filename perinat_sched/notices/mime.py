@@ -93,7 +93,7 @@ def mailbox(name: str, plain: str, header: str) -> str:
 
 def _line(name: str, value: str) -> str:
     """One header, folded. A text that is not ASCII, or is long, becomes encoded words (RFC 2047)."""
-    if name in ("From", "Message-ID", "References"):  # already written as they are to stand
+    if name in ("From", "Message-ID", "References", "List-Unsubscribe"):  # already written as they are to stand
         return f"{name}: {value}"
     if _CONTROL.search(value) or _ENCODED_WORD.search(value):
         raise UnsafeHeader(name)

@@ -204,7 +204,7 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("id", String(36), primary_key=True),
     Column("key", String(400), nullable=False, unique=True),  # what makes it the same mail
     Column("session_id", ForeignKey("sessions.id"), nullable=False),
-    Column("kind", String(20), nullable=False),  # invitation | update | cancellation | reminder | declined
+    Column("kind", String(20), nullable=False),  # notices.notice.Kind
     Column("sequence", Integer, nullable=False),  # of the session when it was planned
     Column("revision", Integer, nullable=False),  # likewise: the order in which mails were planned
     Column("starts", Instant, nullable=False),  # of the session when it was planned
@@ -227,6 +227,14 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("created_at", Instant, nullable=False),
     Index(None, "state", "try_at"),
     Index(None, "session_id"),
+    Index(None, "recipient", "due_at"),  # the reminders of one reader and minute
+)
+
+unsubscribed = Table(  # who wants no reminders
+    "unsubscribed",
+    metadata,
+    Column("address", Text, primary_key=True),  # casefolded
+    Column("since", Instant, nullable=False),
 )
 
 audit = Table(  # append-only: triggers refuse UPDATE and DELETE

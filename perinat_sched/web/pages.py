@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from perinat_sched.web.call import Call
 from perinat_sched.web.operation import static
@@ -36,12 +36,16 @@ def _templates() -> Environment:
     )
 
 
+def template(name: str) -> Template:
+    """A page's template."""
+    return _templates().get_template(name)
+
+
 async def start(call: Call[PageQuery, None]) -> web.Response:
     language = call.query.lang or call.language
-    template = _templates().get_template(f"start.{language}.html")
     networks = [network.name for network in call.services.directory.networks.values()]
     return web.Response(
-        text=template.render(networks=networks, public_url=call.services.settings.public_url),
+        text=template(f"start.{language}.html").render(networks=networks, public_url=call.services.settings.public_url),
         content_type="text/html",
         headers={
             "Content-Language": language,

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, notices, operation, pages, sessions, slots
+from perinat_sched.web import (
+    audit,
+    closures,
+    directory,
+    feeds,
+    notices,
+    operation,
+    pages,
+    sessions,
+    slots,
+    unsubscribe,
+)
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
@@ -158,6 +169,21 @@ REST = (
         policy=Policy.ADDRESS, query=None, headers=(Header.IF_NONE_MATCH,),
         answers={200: Media(type="text/calendar", description="iCalendar (RFC 5545)"), 304: None},
         refuses=(410, 429, 503),
+    ),
+    Route(
+        method="GET", path="/unsubscribe/{token}", handler=unsubscribe.show,
+        summary="The page where a reader stops reminders; opening it changes nothing",
+        policy=Policy.ADDRESS, query=None, answers={200: Media(type="text/html", description="A page")},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}", handler=unsubscribe.stop,
+        summary="No more reminders to the address the link was sent to (one click, RFC 8058)",
+        policy=Policy.ADDRESS, query=None, answers={200: Media(type="text/html", description="A page")},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}/undo", handler=unsubscribe.resume,
+        summary="Reminders again",
+        policy=Policy.ADDRESS, query=None, answers={200: Media(type="text/html", description="A page")},
     ),
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
@@ -42,6 +43,7 @@ class Services:
     feeds: Feeds
     delivery: Delivery
     notices: Notices
+    unsubscribing: Unsubscribing
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address

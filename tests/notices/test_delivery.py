@@ -155,7 +155,7 @@ async def test_a_mail_waits_while_another_to_the_same_reader_is_in_flight(room: 
     await delivery.plan()
     row = await room.row(first, "invitation", CALAIS_READER)
     await room.alter(row, state="leased", lease="other", leased_until=room.now + LEASE, handed_at=room.now)
-    await room.change(changed(first, "2027-01-22T15:00"))
+    await room.change(changed(first, "2027-01-22T15:00", after=timedelta(seconds=2)))
     await delivery.run_once()
     assert CALAIS_READER not in [to for to, _ in room.mailbox.raw]
     await room.alter(row, state="sent", lease=None, sent_at=room.now)

@@ -14,7 +14,7 @@ from perinat_sched.booking.session import Session
 from perinat_sched.notices.messages import compose
 from perinat_sched.notices.mime import UnsafeHeader
 from perinat_sched.notices.notice import Notice
-from perinat_sched.notices.policy import facts_for
+from perinat_sched.notices.readers import facts_for
 from tests.builders import A_DAY_BEFORE
 from tests.feeds.examples import same_as_golden
 from tests.notices.examples import (
@@ -70,7 +70,7 @@ def planned(kind: str, site: str, about: Session, told: Session | None = None, d
 
 
 def mail(kind: str, site: str, about: Session, told: Session | None = None) -> bytes:
-    before = facts_for(told, site) if told else None
+    before = facts_for(told, NETWORK, site) if told else None
     row = planned(kind, site, about, told)
     return compose(row, about, NETWORK, mail_from=MAIL_FROM, before=before, thread=THREAD if told else None)
 

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import Notice
-from perinat_sched.notices.policy import objection, reminds_at
+from perinat_sched.notices.policy import objection
+from perinat_sched.notices.readers import reminds_at
 from perinat_sched.sites.network import Reminder
 from tests.builders import A_DAY_BEFORE, a_site
 from tests.notices.examples import (
@@ -213,7 +215,27 @@ def test_an_invitation_in_flight_counts_as_told():
     desk = Desk()
     desk.plan(session())
     desk.becomes("leased")
+    desk.rows = {key: replace(row, handed_at=row.due_at) for key, row in desk.rows.items()}
     assert len(of(desk.plan(changed(session(), status="cancelled")).new, "cancellation")) == 4
+
+
+@pytest.mark.parametrize("state", ["due", "leased"])
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        pytest.param({"status": "cancelled"}, set(), id="cancelled"),
+        pytest.param({"wall": "2027-01-22T15:00"}, {"invitation"}, id="moved"),
+    ],
+)
+def test_an_invitation_that_was_only_claimed_is_taken_back_and_counts_as_untold(state, change, kinds):
+    """Its claimer may have died; one that lives learns it when it would note the handing over."""
+    desk = Desk()
+    desk.plan(session())
+    desk.becomes(state, kind="invitation")
+    plan = desk.plan(changed(session(), **change))
+    assert {row.kind for row in plan.new if row.kind != "reminder"} == kinds
+    first = [row for row in desk.rows.values() if row.kind == "invitation" and row.sequence == 0]
+    assert {(row.state, row.lease, row.leased_until) for row in first} == {("skipped", None, None)}
 
 
 def test_a_refused_address_is_not_tried_again_until_there_is_news():
@@ -367,6 +389,7 @@ def test_a_reader_of_two_sites_is_reminded_for_the_one_that_still_comes():
 def test_a_session_that_takes_place_after_all_too_late_for_its_reminder_is_not_reminded():
     desk, cancelled = invited(), changed(session(), status="cancelled")
     desk.plan(cancelled)
+    desk.sent()
     desk.plan(changed(cancelled, status="confirmed", updated_at=datetime(2027, 1, 20, 15, tzinfo=UTC)))
     assert {row.state for row in desk.rows.values() if row.lead} == {"skipped"}
 
@@ -395,6 +418,107 @@ def test_news_of_a_session_that_is_long_over_helps_nobody():
     cancelled = changed(session(), status="cancelled", updated_at=session().end + timedelta(days=2))
     plan = desk.plan(cancelled)
     assert {(row.state, row.last_error) for row in plan.new} == {("skipped", "too-late")}
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "state"),
+    [
+        pytest.param(datetime(2027, 1, 20, 15, tzinfo=UTC), "due", id="after the due hour"),
+        pytest.param(datetime(2027, 1, 19, 15, tzinfo=UTC), "due", id="before it"),
+    ],
+)
+def test_a_change_of_title_does_not_cost_a_reminder_that_fell_due_while_the_service_was_down(changed_at, state):
+    desk = invited()
+    desk.rows = {key: row for key, row in desk.rows.items() if row.kind != "reminder"}
+    desk.plan(changed(session(), title="Autre", sequence=0, updated_at=changed_at))
+    assert {row.state for row in desk.rows.values() if row.lead} == {state}
+
+
+def test_a_site_that_is_added_after_the_due_hour_is_invited_and_not_reminded():
+    desk = invited()
+    late = datetime(2027, 1, 20, 15, tzinfo=UTC)
+    desk.plan(changed(session(), participations=(*session().participations, part("reunion")), updated_at=late))
+    reminded = {row.recipient: row.state for row in desk.rows.values() if row.lead}
+    assert reminded["staff@reunion.example"] == "skipped"
+    assert {reminded[address] for address in EVERYBODY} == {"due"}
+
+
+def test_a_session_moved_after_the_due_hour_of_its_new_time_is_not_reminded():
+    desk = invited()
+    desk.plan(changed(session(), "2027-01-20T20:00", updated_at=datetime(2027, 1, 20, 8, tzinfo=UTC)))
+    rows = [row for row in desk.rows.values() if row.lead and row.starts == datetime(2027, 1, 20, 19, tzinfo=UTC)]
+    assert {(row.state, row.last_error) for row in rows} == {("skipped", "too-late")}
+
+
+# When the ground moves
+
+
+def lost(site: str) -> Session:
+    """The usual session after a site's place no longer fits."""
+    parts = [replace(p, room=None, held=False, lost=True) if p.site == site else p for p in session().participations]
+    return changed(session(), participations=tuple(parts), status="tentative")
+
+
+def test_a_lost_place_is_told_to_its_site_and_to_the_host_once():
+    desk = invited()
+    gone = lost("calais")
+    assert sorted(of(desk.plan(gone).new, *CALENDAR, "place-lost")) == [
+        ("place-lost", "coordination@lille.example"),
+        ("place-lost", "staff@calais.example"),
+        ("place-lost", "staff@lille.example"),
+    ]
+    desk.sent()
+    assert desk.plan(changed(gone, title="Autre")).new == ()
+
+
+def test_a_place_found_again_is_an_update_and_its_next_loss_is_told_anew():
+    desk = invited()
+    desk.plan(lost("calais"))
+    desk.sent()
+    back = changed(lost("calais"), participations=session().participations, after=timedelta(hours=2))
+    assert of(desk.plan(back).new, *CALENDAR, "place-lost") == [("update", "staff@calais.example")]
+    desk.sent()
+    again = replace(lost("calais"), revision=3, sequence=3, updated_at=back.updated_at + timedelta(hours=1))
+    assert len(of(desk.plan(again).new, "place-lost")) == 3
+
+
+def test_a_place_lost_and_found_before_the_mail_left_is_never_mentioned():
+    desk = invited()
+    desk.plan(lost("calais"))
+    desk.plan(changed(lost("calais"), participations=session().participations))
+    assert of(list(desk.rows.values()), *CALENDAR, "place-lost") == []
+
+
+def test_the_hosts_own_lost_place_is_told_to_it_once():
+    desk = invited()
+    assert of(desk.plan(lost("lille")).new, *CALENDAR, "place-lost") == [
+        ("place-lost", "staff@lille.example"),
+        ("place-lost", "coordination@lille.example"),
+    ]
+
+
+def test_a_lost_bridge_is_told_to_the_host_alone():
+    desk = invited()
+    gone = changed(session(), bridge=None, ports=0, bridge_lost=True, status="tentative")
+    assert of(desk.plan(gone).new, *CALENDAR, "place-lost") == [
+        ("place-lost", "staff@lille.example"),
+        ("place-lost", "coordination@lille.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        pytest.param(lost("calais"), None, id="still lost"),
+        pytest.param(changed(lost("calais"), participations=session().participations), "taken-back", id="found again"),
+        pytest.param(changed(lost("calais"), status="cancelled"), "cancelled", id="cancelled"),
+    ],
+)
+def test_a_loss_is_told_only_while_it_holds(now, reason):
+    desk = invited()
+    desk.plan(lost("calais"))
+    row = row_of(desk, "place-lost", "staff@lille.example")
+    assert objection(row, now, NETWORK, list(desk.rows.values())) == reason
 
 
 # What delivery asks before it hands over

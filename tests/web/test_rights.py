@@ -91,6 +91,8 @@ class World:
         if route.path == "/feeds/{secret}.ics":
             url = (await self.owner("POST", "/feeds", FEED)).json["url"]
             return {"secret": url.rpartition("/")[2].removesuffix(".ics")}
+        if route.path.startswith("/unsubscribe/"):
+            return {"token": self.api.services.unsubscribing.url("staff@calais.example").rpartition("/")[2]}
         return {"code": "lille", "name": "swagger-ui.css"}
 
     async def _session(self, method: str = "GET") -> str:
