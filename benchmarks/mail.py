@@ -6,6 +6,10 @@ commit durable: plan, claim, read the session again, write the mail in its reade
 it, settle it. The relay is aiosmtpd's own sink, in another process.
 
 Wall time and the CPU time of this process, the best of several runs that take turns.
+
+Measured on two cores shared with seven other loads (only ratios count): 11.8 ms CPU a mail through the pipeline, of
+which 1.7 ms write it and 0.5 ms send it; the rest is four transactions a mail (read, note, settle, and its part of
+planning and claiming). Ready bytes cost 0.5 ms CPU. The ratio is 0.07 of wall time: not reached.
 """
 
 from __future__ import annotations
