@@ -32,6 +32,7 @@ from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.feeds.window import Window
 from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Chore, Jobs
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.notices.unsubscribing import Unsubscribing
@@ -153,6 +154,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         publisher=publisher,
         readings=Readings(database=database, clock=clock),
         delivery=delivery,
+        notices=Notices(database=database, directory=directory, clock=clock),
         unsubscribing=unsubscribing,
         cursors=Cursors(signer),
         writes=Limit(settings.writes_per_minute, time.monotonic),

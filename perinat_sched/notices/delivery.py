@@ -22,7 +22,8 @@ from perinat_sched.notices import messages, store
 from perinat_sched.notices.drafting import Draft, Drafting
 from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Kind, Notice, NoticeView, Reason
+from perinat_sched.notices.notice import Kind, Notice, Reason
+from perinat_sched.notices.patience import JITTER, Patience
 from perinat_sched.notices.planning import Planning
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
 BATCH = 20  # mails over one connection, sessions planned in one transaction
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the 1st, 2nd … failed attempt
-JITTER = 0.2
 RENDERINGS = 4  # of a mail whose session changes meanwhile, before it waits for the next pass
 
 
@@ -74,6 +74,7 @@ class Delivery:
         )
         self.chance = chance
         self.tally = Tally()
+        self._patience = Patience(chance)  # with the relay
         self.last_pass: datetime | None = None  # when a whole pass last ended
         self._awake = asyncio.Event()
         self._draining = False
@@ -99,11 +100,13 @@ class Delivery:
         self.wake()
 
     async def run_once(self) -> None:
-        """One whole pass: plan what sessions call for, then deliver until nothing is due."""
+        """One whole pass: plan what sessions call for and deliver what is due, in turns, until there is neither.
+
+        In turns, so that mails leave however fast sessions change meanwhile.
+        """
         await self.planning.plan_odd_weeks()
-        await self.plan()
-        while await self.deliver():
-            await self.plan()
+        while await self._plan_some() + await self.deliver():
+            self.last_pass = self.clock()
         self.last_pass = self.clock()
 
     async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -118,13 +121,18 @@ class Delivery:
 
     async def plan(self) -> None:
         """Insert the notices that changed sessions call for."""
-        while not self._draining:
-            plans = await self.planning.plan()
-            if not plans:
-                return
-            for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
-                if row.state == "skipped":
-                    self._count_skipped(row, row.last_error)
+        while await self._plan_some():
+            pass
+
+    async def _plan_some(self) -> int:
+        """A batch of them; how many sessions that was."""
+        if self._draining:
+            return 0
+        plans = await self.planning.plan()
+        for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
+            if row.state == "skipped":
+                self._count_skipped(row, row.last_error)
+        return len(plans)
 
     # Delivering
 
@@ -133,18 +141,19 @@ class Delivery:
 
         None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
         """
-        batch = [] if self._draining else await self._claim()
+        limit = 0 if self._draining else self._patience.limit(self.clock(), BATCH)
+        batch = await self._claim(limit) if limit else []
         if not batch:
             return 0
         async with self.mailer.connection() as connection:
             return await self._hand_over_all(connection, batch)
 
-    async def _claim(self) -> list[Notice]:
+    async def _claim(self, limit: int = BATCH) -> list[Notice]:
         now = self.clock()
 
         async def work(tx: Tx) -> tuple[int, list[Notice], list[Notice]]:
             ambiguous = await store.take_back(tx, now)
-            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=BATCH)
+            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=limit)
 
         ambiguous, expired, claimed = await self.database.write(work)
         self.tally.ambiguous += ambiguous
@@ -169,9 +178,7 @@ class Delivery:
                     await self._hand_over(connection, mail)
                     settled += 1
                 except Away as error:  # nobody to speak to: no other mail would do better now
-                    away, waiting = [mail, *waiting], []
-                    for each in away:
-                        await self._later(each, error)
+                    await self._later(mail, error, try_at=self._patience.away(self.clock()))
                     return 0
             return settled
         finally:
@@ -180,7 +187,7 @@ class Delivery:
                 await self.database.write(lambda tx: store.release(tx, left))
 
     async def _hand_over(self, connection: Connection, mail: Sequence[Notice]) -> None:
-        """Send one mail and settle its rows, all alike. Raises Away, before anything was sent."""
+        """Send one mail and settle its rows, all alike. Raises Away, with the mail unsettled."""
         try:
             draft = await self._prepare(mail)
         except Unavailable:
@@ -206,6 +213,7 @@ class Delivery:
             await self.database.write(lambda tx: store.sent(tx, draft.rows, now))
             for row in draft.rows:
                 self.tally.sent[row.kind] += 1
+        self._patience.there()
 
     async def _prepare(self, mail: Sequence[Notice]) -> Draft | None:
         """The mail, noted as handed over; None: it is not to be sent, or no longer ours.
@@ -250,14 +258,15 @@ class Delivery:
         for notice in mail:
             self._count_failed(notice, error)
 
-    async def _later(self, mail: Sequence[Notice], error: TryLater) -> None:
-        """Again after a pause that grows; failed where that would be too late to help anybody."""
+    async def _later(self, mail: Sequence[Notice], error: TryLater, try_at: datetime | None = None) -> None:
+        """Again after a pause that grows (or at `try_at`); failed where that would be too late to help anybody."""
         if error.ambiguous and not all(notice.ambiguous for notice in mail):
             mail = [replace(notice, ambiguous=True) for notice in mail]
             self.tally.ambiguous += 1
-        attempts = max(notice.attempts for notice in mail)
-        pause = PAUSES[min(attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
-        try_at = self.clock() + pause
+        if try_at is None:
+            attempts = max(notice.attempts for notice in mail)
+            pause = PAUSES[min(attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
+            try_at = self.clock() + pause
         too_late = [notice for notice in mail if try_at >= notice.expires_at]
         if too_late:
             await self._failed(too_late, str(error))
@@ -276,14 +285,6 @@ class Delivery:
 
     def _count_skipped(self, notice: Notice, reason: str | None) -> None:
         self.tally.skipped[notice.kind, reason or ""] += 1
-
-    # Reading
-
-    async def notices_of(self, session_id: str) -> list[NoticeView]:
-        """The notices of a session, as they were planned."""
-        async with self.database.read() as tx:
-            rows = (await store.of_sessions(tx, [session_id]))[session_id]
-        return [NoticeView.of(row) for row in rows]
 
 
 class _NotAsDrafted(Exception):

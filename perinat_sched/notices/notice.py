@@ -18,6 +18,7 @@ from perinat_sched.booking.session import Session
 
 Kind = Literal["invitation", "update", "cancellation", "reminder", "declined", "place-lost", "drift"]
 State = Literal["due", "leased", "sent", "failed", "skipped"]
+Seen = Literal["due", "sent", "failed", "skipped"]  # a State as people see it: a lease is nobody's business
 Reason = Literal[  # why a notice is skipped
     "superseded",  # a later mail says it, or what it said is no longer so
     "cancelled",
@@ -126,20 +127,28 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeView:
-    """A notice as people see it: a lease is nobody's business."""
+    """A notice as people see it."""
 
+    id: str
+    session_id: str
+    timezone: str  # of the session, by whose clock its hours are written
     kind: Kind
     recipient: str
     site: str
     due_at: datetime
-    state: Literal["due", "sent", "failed", "skipped"]
+    state: Seen
     attempts: int
     sent_at: datetime | None
     message_id: str
+    ambiguous: bool
+    last_error: str | None
 
     @classmethod
-    def of(cls, notice: Notice) -> NoticeView:
+    def of(cls, notice: Notice, timezone: str) -> NoticeView:
         return cls(
+            id=notice.id,
+            session_id=notice.session_id,
+            timezone=timezone,
             kind=notice.kind,
             recipient=notice.recipient,
             site=notice.site,
@@ -148,6 +157,8 @@ class NoticeView:
             attempts=notice.attempts,
             sent_at=notice.sent_at,
             message_id=notice.message_id,
+            ambiguous=notice.ambiguous,
+            last_error=notice.last_error,
         )
 
 

@@ -20,7 +20,15 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
 SPECIAL: dict[int, type[Problem]] = {409: BookingRefusedProblem, 422: InvalidRequestProblem}
-ASKING = (Policy.BOOKS, Policy.CHANGES_SESSION, Policy.ANSWERS, Policy.CLOSES, Policy.PUBLISHES, Policy.ADMINISTRATORS)
+ASKING = (
+    Policy.BOOKS,
+    Policy.CHANGES_SESSION,
+    Policy.ANSWERS,
+    Policy.RESENDS,
+    Policy.CLOSES,
+    Policy.PUBLISHES,
+    Policy.ADMINISTRATORS,
+)
 
 ETAGS = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'
 HEADERS: dict[Header, Json] = {

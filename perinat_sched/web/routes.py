@@ -7,6 +7,7 @@ from perinat_sched.web import (
     closures,
     directory,
     feeds,
+    notices,
     operation,
     pages,
     sessions,
@@ -18,6 +19,7 @@ from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
+from perinat_sched.web.schemas import notices as notice_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
@@ -117,9 +119,9 @@ SESSIONS = (
         answers={200: session_schemas.SessionOut}, refuses=(409,),
     ),
     Route(
-        method="GET", path=f"{API}/sessions/{{id}}/notices", handler=sessions.notices,
+        method="GET", path=f"{API}/sessions/{{id}}/notices", handler=notices.of_session,
         summary="The mails about a session; a site sees its own",
-        policy=Policy.SEES_SESSION, query=Paging, answers={200: session_schemas.NoticeList},
+        policy=Policy.SEES_SESSION, query=Paging, answers={200: notice_schemas.NoticeList},
     ),
 )  # fmt: skip
 
@@ -148,6 +150,16 @@ REST = (
         method="DELETE", path=f"{API}/feeds/{{id}}", handler=feeds.revoke,
         summary="Revoke a feed",
         policy=Policy.OWNS_FEED, answers={204: None},
+    ),
+    Route(
+        method="GET", path=f"{API}/notices", handler=notices.listed,
+        summary="The mails one may know of, by what became of them, the latest first",
+        policy=Policy.SIGNED_IN, query=notice_schemas.NoticeFilter, answers={200: notice_schemas.NoticeList},
+    ),
+    Route(
+        method="POST", path=f"{API}/notices/{{id}}/retry", handler=notices.retry,
+        summary="Send a failed mail again, at once",
+        policy=Policy.RESENDS, answers={200: notice_schemas.NoticeOut},
     ),
     Route(
         method="GET", path=f"{API}/audit", handler=audit.listed,

@@ -12,6 +12,7 @@ from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
@@ -45,6 +46,7 @@ class Services:
     publisher: Publisher
     readings: Readings
     delivery: Delivery
+    notices: Notices
     unsubscribing: Unsubscribing
     cursors: Cursors
     writes: Limit  # by token

@@ -279,7 +279,8 @@ async def test_a_relay_that_is_away_costs_one_call_and_loses_nothing(room: PostR
     room.passes(minutes=2)
     await room.delivery().run_once()
     assert len(room.mailbox.raw) == 12
-    assert {row.attempts for row in await room.rows(numbered(0)) if not row.lead} == {2}
+    rows = [row for number in range(3) for row in await room.rows(numbered(number)) if not row.lead]
+    assert Counter(row.attempts for row in rows) == Counter({1: 11, 2: 1})  # the others never left
 
 
 async def test_a_lapsed_lease_comes_back_and_is_flagged_only_if_the_mail_had_left(room: PostRoom):
@@ -357,7 +358,8 @@ async def test_a_reader_who_moved_to_another_site_is_written_to_for_that_site(ro
     await room.delivery().run_once()
     [mail] = room.mailbox.to(CALAIS_READER)
     assert "Montréal" in mail["Subject"]
-    assert (await room.row(first, "invitation", CALAIS_READER)).site == "sainte-justine"
+    [row] = [row for row in await room.rows(first) if (row.recipient, row.state) == (CALAIS_READER, "sent")]
+    assert row.site == "sainte-justine"
 
 
 async def test_two_deliverers_never_send_twice(room: PostRoom):
@@ -409,19 +411,6 @@ async def test_a_drained_delivery_gives_back_what_it_has_not_begun(room: PostRoo
     assert states == Counter(sent=1, due=3)
     await room.delivery().run_once()
     assert len(room.mailbox.raw) == 3
-
-
-async def test_the_notices_of_a_session_can_be_looked_up(room: PostRoom):
-    await room.book(session())
-    delivery = room.delivery()
-    await delivery.run_once()
-    leased = await room.row(session(), "reminder", CALAIS_READER)
-    await room.alter(leased, state="leased")
-    seen = [view for view in await delivery.notices_of(session().id) if view.recipient == CALAIS_READER]
-    assert [(view.kind, view.site, view.state, view.attempts, view.sent_at) for view in seen] == [
-        ("invitation", "calais", "sent", 1, room.now),
-        ("reminder", "calais", "due", 0, None),
-    ]
 
 
 async def test_a_pass_without_work_costs_few_statements(room: PostRoom):

@@ -189,20 +189,3 @@ class SessionOut(Told):
 class SessionList(Told):
     items: list[SessionOut]
     next: str | None
-
-
-class NoticeOut(Told):
-    """A mail about a session: to whom, when, and what became of it."""
-
-    kind: str
-    recipient: str
-    due_at: RFC3339
-    state: Literal["due", "sent", "failed", "skipped"]
-    attempts: int
-    sent_at: RFC3339 | None
-    message_id: str
-
-
-class NoticeList(Told):
-    items: list[NoticeOut]
-    next: str | None
