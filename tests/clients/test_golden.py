@@ -10,10 +10,10 @@ import pytest
 from icalendar import Calendar
 
 from tests.clients.conftest import served
-from tests.clients.lint import lint
 from tests.clients.programme import WINDOW
 from tests.clients.readers import READERS, Shown, Window, libical_errors
 from tests.feeds.examples import GOLDEN
+from tests.feeds.lint import complaints
 
 pytestmark = pytest.mark.xdist_group("golden")  # its services are started once
 
@@ -29,7 +29,7 @@ def test_there_are_golden_calendars() -> None:
 
 @pytest.mark.parametrize("file", CALENDARS, ids=lambda file: file.stem)
 def test_a_golden_calendar_has_no_fault_for_our_own_lint__ics_38(file: Path) -> None:
-    assert lint(file.read_bytes()) == []
+    assert complaints(file.read_bytes()) == []
 
 
 def test_golden_calendars_have_no_fault_for_libical__ics_38() -> None:

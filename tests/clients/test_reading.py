@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.clients import programme
-from tests.clients.lint import lint
 from tests.clients.office import Feed, Office
 from tests.clients.readers import READERS, Reader, Shown, fetched, libical_errors
+from tests.feeds.lint import complaints
 
 pytestmark = pytest.mark.xdist_group("reading")  # its services are started once
 
@@ -81,4 +81,4 @@ def test_on_postgresql_it_shows_the_same(office: Office, tmp_path: Path) -> None
 def test_what_is_served_has_no_fault_for_libical_or_our_own_lint__ics_38(feeds: Expected) -> None:
     for feed, _ in feeds:
         body = fetched(feed.url)
-        assert (lint(body), libical_errors(body)) == ([], "0 errors\n"), feed
+        assert (complaints(body), libical_errors(body)) == ([], "0 errors\n"), feed

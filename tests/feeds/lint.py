@@ -103,7 +103,9 @@ def _of_the_zones(calendar: Calendar, feed: bytes) -> Iterator[str]:
     defined = Counter(str(zone["TZID"]) for zone in zones)
     if any(many > 1 for many in defined.values()):
         yield f"ICS-11: a TZID defined twice: {defined}"
-    used = set(re.findall(r";TZID=([^:;]+):", feed.decode().replace("\r\n ", "")))
+    used = set(
+        re.findall(r"^[A-Z-]+(?:;[A-Z-]+=[^:;]+)*;TZID=([^:;]+)[:;]", feed.decode().replace("\r\n ", ""), re.MULTILINE)
+    )
     if not used <= set(defined):
         yield f"ICS-10: TZIDs that are not defined: {used - set(defined)}"
     yield from (
