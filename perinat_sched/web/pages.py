@@ -13,15 +13,21 @@ from perinat_sched.web.call import Call
 from perinat_sched.web.operation import static
 from perinat_sched.web.schemas.base import Asked, NoQuery
 
-PAGE_POLICY = "; ".join(
-    (
+
+def policy(*, scripts: bool = False, forms: bool = False) -> str:
+    """The Content-Security-Policy of a page: our own style sheet, and our own scripts and forms where it has any."""
+    directives = (
         "default-src 'none'",
         "style-src 'self'",
+        *(["script-src 'self'"] if scripts else []),
         "base-uri 'none'",
-        "form-action 'none'",
+        "form-action 'self'" if forms else "form-action 'none'",
         "frame-ancestors 'none'",
     )
-)
+    return "; ".join(directives)
+
+
+PAGE_POLICY = policy()
 
 
 class PageQuery(Asked):

@@ -23,19 +23,10 @@ from perinat_sched.web import problems
 from perinat_sched.web.call import Call
 from perinat_sched.web.feeds import SECRET
 from perinat_sched.web.operation import static
-from perinat_sched.web.pages import PageQuery, page
+from perinat_sched.web.pages import PageQuery, page, policy
 from perinat_sched.web.schemas.base import NoQuery
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+POLICY = policy(scripts=True, forms=True)
 GOOGLE = "https://calendar.google.com/calendar/r?cid="
 
 SHOWN = {

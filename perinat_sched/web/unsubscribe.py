@@ -10,10 +10,10 @@ from aiohttp import web
 
 from perinat_sched.i18n import Message, say
 from perinat_sched.web.call import Call
-from perinat_sched.web.pages import PAGE_POLICY, page
+from perinat_sched.web.pages import page, policy
 from perinat_sched.web.schemas.base import NoQuery
 
-POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")
+POLICY = policy(forms=True)
 GETS_THEM = Message(
     "This address gets the reminders of its videoconferences. The button below stops them; invitations, changes and "
     "cancellations still come."
