@@ -169,16 +169,13 @@ class Publisher:
 
     async def _closed(self, tx: Tx, feed: Feed, span: Interval) -> tuple[Closure, ...]:
         """When the site or room of a feed cannot be booked: calendars, public holidays, what people entered."""
-        match feed.scope:
-            case "site":
-                known = self.calendars.of_site(self.directory.sites[feed.of], span)
-            case "room":
-                site = self.directory.sites[self.directory.rooms[feed.of].site]
-                known = self.calendars.of_site(site, span) + self.calendars.of_room(feed.of, span)
-            case "network":
-                raise InvalidRequest.of("format", "Free/busy is of a site or of a room: leave format out.")
-        codes = [feed.of] if feed.scope == "site" else [feed.of, self.directory.rooms[feed.of].site]
-        return (*known, *(closure for _, closure in await entered_closures(tx, codes, span)))
+        if feed.scope == "network":
+            raise InvalidRequest.of("format", "Free/busy is of a site or of a room: leave format out.")
+        room = self.directory.rooms[feed.of] if feed.scope == "room" else None
+        site = self.directory.sites[room.site if room else feed.of]
+        known = self.calendars.of_site(site, span) + (self.calendars.of_room(room.code, span) if room else [])
+        entered = await entered_closures(tx, [site.code, *([room.code] if room else [])], span)
+        return (*known, *(closure for _, closure in entered))
 
     def _free_busy(
         self, cover: Cover, feed: Feed, sessions: Iterable[Session], span: Interval, closed: Iterable[Closure]
