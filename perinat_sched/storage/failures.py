@@ -59,6 +59,8 @@ def translate(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "handle_error")
     def in_our_words(context: ExceptionContext) -> Exception | None:
         error = context.original_exception
+        if not isinstance(error, Exception):
+            return None  # cancelled: whoever asked is gone, the database is not
         ours = _of_sqlite(context, error) if isinstance(error, sqlite3.Error) else _of_postgresql(context, error)
         if type(ours) is Unavailable:
             logger.warning("The database does not answer: %s", error, extra={"action": "database_unavailable"})

@@ -118,6 +118,22 @@ async def test_a_transaction_that_stays_open_long_is_news_until_it_has_ended(
         assert await quiet(other) == ended
 
 
+async def test_who_stops_while_the_database_is_asked_is_stopped(database: Database) -> None:
+    """Whatever it was doing: a node that is told to end does not go on looking."""
+
+    async def ask() -> None:
+        async with database.read() as tx:
+            while True:
+                await tx.execute(text("SELECT 1"))
+
+    for moment in range(60):
+        asking = asyncio.create_task(ask())
+        await asyncio.sleep(moment / 10_000)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+
 async def test_a_copy_that_lost_its_triggers_is_asked_every_time(database: Database) -> None:
     if database.dialect == "sqlite":
         drop = "DROP TRIGGER changed_feeds_update"
