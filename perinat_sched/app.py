@@ -28,6 +28,7 @@ from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
+from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.feeds.window import Window
 from perinat_sched.i18n import Message, say
@@ -119,13 +120,15 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     enquiries = enquiries_of(settings, database, clock)
     bookings = Bookings(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     closures = Closures(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
-    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url)
+    shelf = Shelf()
+    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
     publisher = Publisher(
         database=database,
         directory=directory,
         calendars=calendars,
         clock=clock,
         organizer=settings.mail_from,
+        shelf=shelf,
         window=Window(
             past_days=settings.feed_past_days,
             future_days=settings.feed_future_days,

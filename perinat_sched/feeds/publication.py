@@ -107,10 +107,10 @@ class Publisher:
     def _last_good(self, kept: Kept | None, asked: Asked, now: datetime, error: Exception) -> Kept:
         """What the database said last. What has ended by itself meanwhile is gone all the same."""
         self._away_since = self._away_since or now
+        if kept is not None and not kept.standing.owner.valid(now):
+            raise Gone
         if kept is None or now - self._away_since >= LAST_GOOD_FOR or not self._answers(kept, asked):
             raise Unavailable from error
-        if not kept.standing.owner.valid(now):
-            raise Gone
         logger.warning("A feed was answered without the database", extra={"action": "feed_from_memory"})
         return kept
 
@@ -128,11 +128,11 @@ class Publisher:
             frame = _digest((self._making, _frame(feed, owner.actor), options.variant, repr(closed)))
             state = _digest((frame, listed))
             standing = Standing(feed=feed, owner=owner, day=now.date(), stamp=stamp)
-            if kept is not None and kept.state == state and kept.facts.changed_at and self._answers(kept, asked):
-                return replace(kept, standing=standing)
             recorded = await store.edition(tx, feed.id, options.variant)
-            if recorded is not None and recorded[0] == state:
+            if recorded is not None and recorded[0] == state:  # since when: it may have been otherwise meanwhile
                 known = Kept(standing=standing, state=state, frame=frame, facts=recorded[1])
+                if kept is not None and kept.state == state:
+                    known = replace(kept, standing=standing, facts=recorded[1])
                 if self._answers(known, asked):
                     return known
             wanted = listed.split(",") if listed else []

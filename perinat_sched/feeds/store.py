@@ -88,11 +88,11 @@ async def of_owner(tx: Tx, owner: str | None) -> Sequence[Feed]:
     return await _where(tx, and_(feeds.c.revoked_at.is_(None), feeds.c.owner == owner if owner else true()))
 
 
-async def revoke(tx: Tx, feed_id: str, at: datetime) -> bool:
-    """Revoke a feed; False where it is revoked already, or unknown."""
+async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
+    """Revoke a feed; its secret's hash, or None where it is revoked already, or unknown."""
     living = and_(feeds.c.id == feed_id, feeds.c.revoked_at.is_(None))
-    done = await tx.execute(update(feeds).where(living).values(revoked_at=at))
-    return done.rowcount == 1
+    ended: str | None = await tx.scalar(update(feeds).where(living).values(revoked_at=at).returning(feeds.c.hash))
+    return ended
 
 
 def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from perinat_sched.booking.request import known_words
 from perinat_sched.errors import Forbidden, NotFound
 from perinat_sched.feeds import store
 from perinat_sched.feeds.publication import hashed
+from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.store import Feed, Scope
 from perinat_sched.people.access import Actor, Detail, FeedScope, may
 from perinat_sched.sites.network import Directory, Language
@@ -37,6 +38,7 @@ class Feeds:
     directory: Directory
     clock: Clock
     public_url: str
+    shelf: Shelf  # the publisher's
 
     async def create(
         self,
@@ -84,23 +86,29 @@ class Feeds:
     async def revoke(self, actor: Actor, feed_id: str) -> None:
         """From now on the address answers 410; doing it twice changes nothing. Raises NotFound for another's feed."""
 
-        async def save(tx: Tx) -> None:
+        async def save(tx: Tx) -> str | None:
             feed = await store.by_id(tx, feed_id)
             if feed is None or (actor.role != "admin" and feed.owner != actor.token):
                 raise NotFound
-            if await store.revoke(tx, feed_id, self.clock()):
-                await self._record(tx, actor.token, "feed_revoked", feed)
+            return await self._revoked(tx, actor.token, feed)
 
-        await self.database.write(save)
+        self._end(await self.database.write(save))
 
     async def revoke_by_address(self, feed: Feed) -> None:
         """The same for whoever knows the address, which is all it takes to read it."""
 
-        async def save(tx: Tx) -> None:
-            if await store.revoke(tx, feed.id, self.clock()):
-                await self._record(tx, BY_ADDRESS, "feed_revoked", feed)
+        self._end(await self.database.write(lambda tx: self._revoked(tx, BY_ADDRESS, feed)))
 
-        await self.database.write(save)
+    async def _revoked(self, tx: Tx, actor: str, feed: Feed) -> str | None:
+        """The hash of the address that ends with this; None where it had ended before."""
+        if address := await store.revoke(tx, feed.id, self.clock()):
+            await self._record(tx, actor, "feed_revoked", feed)
+        return address
+
+    def _end(self, address: str | None) -> None:
+        """Known here from now on, should the database go away before the address is read again."""
+        if address is not None:
+            self.shelf.end(address)
 
     def url(self, secret: str) -> str:
         """The address to subscribe to."""

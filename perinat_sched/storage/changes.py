@@ -7,8 +7,9 @@ than a second what another has changed. While nobody looks, or the database is a
 
 PostgreSQL counts in a sequence, which costs a booking no lock; NOTIFY would let one commit through at a time. But a
 sequence moves before its transaction commits: a new count is therefore looked at as news again and again until every
-transaction that was open when it moved has ended. SQLite counts in a row of `meta`, within the transaction. What this
-process itself writes is news at once.
+transaction that was open when it was seen has ended. Their numbers are below one that is drawn then; the upper bound of
+a snapshot would not do, which follows the last that *ended*. SQLite counts in a row of `meta`, within the transaction.
+What this process itself writes is news at once.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ _WRITES = re.compile(
 
 _COUNT_ONE = "INSERT INTO meta (key, value) VALUES ('changes', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1"
 _LOOK = {
-    "sqlite": "SELECT coalesce(max(CAST(value AS INTEGER)), 0), 0, 0 FROM meta WHERE key = 'changes'",
+    "sqlite": "SELECT coalesce(max(CAST(value AS INTEGER)), 0), 0 FROM meta WHERE key = 'changes'",
     "postgresql": "SELECT last_value + is_called::int, "  # the first nextval only calls it
-    "pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint "
-    "FROM changes, pg_current_snapshot() AS now",
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM changes",
 }
+_NEXT = {"sqlite": "SELECT 0", "postgresql": "SELECT pg_current_xact_id()::text::bigint"}
 _PRESENT = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'changed_%'",
     "postgresql": "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'changed_%' AND tgenabled IN ('O', 'A')",
@@ -101,19 +102,20 @@ async def counts(tx: AsyncConnection) -> bool:
     return bool(await tx.scalar(text(_PRESENT[tx.dialect.name])) == wanted)
 
 
-async def look(tx: AsyncConnection) -> Look:
-    """The count, and which transactions were open meanwhile."""
-    count, oldest_open, next_one = (await tx.execute(text(_LOOK[tx.dialect.name]))).one()
+async def look(tx: AsyncConnection, known: int | None) -> Look:
+    """The count, and which transactions may have moved it if it is not the one that is known."""
+    count, oldest_open = (await tx.execute(text(_LOOK[tx.dialect.name]))).one()
+    next_one = 0 if count == known else await tx.scalar(text(_NEXT[tx.dialect.name]))
     return Look(count, oldest_open, next_one)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look: the count, the oldest transaction that was open, and the number the next one will have."""
+    """One look: the count, and the oldest transaction that was open."""
 
     count: int
     oldest_open: int
-    next_one: int
+    next_one: int  # above every transaction that was open; taken only where the count moved
 
 
 @dataclass(slots=True)
@@ -123,9 +125,8 @@ class Changes:
     seconds: Callable[[], float] = time.monotonic
     _news: int = 0
     _looked_at: float = field(default=float("-inf"))
-    _last: Look | None = None
-    _moving: bool = False  # the count moved, and not all that may have moved it is known to have ended
-    _until: int | None = None  # when every transaction before this one has
+    _count: int | None = None  # at the last look
+    _until: int | None = None  # it moved, and not every transaction before this one is known to have ended
 
     def stamp(self) -> int | None:
         """What stands for the present state; the same stamp later: nothing has changed. None: ask the database."""
@@ -137,17 +138,21 @@ class Changes:
 
     def lost(self) -> None:
         """Looking failed: what comes next is news."""
-        self._last, self._looked_at = None, float("-inf")
+        self._count, self._looked_at = None, float("-inf")
 
     def seen(self, look: Look, began: float) -> None:
         """A look that began at `began` (seconds of the same clock)."""
-        if self._last is None or look.count != self._last.count:
-            self._news, self._moving, self._until = self._news + 1, True, None
-        elif self._moving:
+        if look.count != self._count:
+            self._news, self._until = self._news + 1, look.next_one
+        elif self._until is not None:
             self._news += 1
-            self._until = look.next_one if self._until is None else self._until
-            self._moving = look.oldest_open < self._until
-        self._last, self._looked_at = look, began
+            self._until = self._until if look.oldest_open < self._until else None
+        self._count, self._looked_at = look.count, began
+
+    async def look(self, tx: AsyncConnection) -> None:
+        """Look once."""
+        began = self.seconds()
+        self.seen(await look(tx, self._count), began)
 
 
 async def watch(changes: Changes, connected: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> None:
@@ -161,8 +166,7 @@ async def watch(changes: Changes, connected: Callable[[], AbstractAsyncContextMa
                 await tx.rollback()
                 while True:
                     async with asyncio.timeout(TRUSTED_FOR):
-                        began = changes.seconds()
-                        changes.seen(await look(tx), began)
+                        await changes.look(tx)
                         await tx.rollback()  # the next look is a new snapshot
                     seen = True
                     await asyncio.sleep(LOOK_EVERY)

@@ -113,9 +113,10 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with _turn(self._writers), _connected(self._engines.writer) as tx:
+                    tx.info[CHANGED] = False  # the one before may have been rolled back
                     async with tx.begin():
                         done = await work(tx)
-                    if tx.info.pop(CHANGED, False):
+                    if tx.info[CHANGED]:
                         self.changes.note()
                     return done
             except Contended:

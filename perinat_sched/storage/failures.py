@@ -38,6 +38,7 @@ SQLITE_AWAY = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,
 )
+SQLITE_UNREADABLE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB)
 
 
 class Contended(Unavailable):
@@ -58,18 +59,22 @@ def translate(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "handle_error")
     def in_our_words(context: ExceptionContext) -> Exception | None:
         error = context.original_exception
-        ours = _of_sqlite(error) if isinstance(error, sqlite3.Error) else _of_postgresql(context, error)
+        if not isinstance(error, Exception):
+            return None  # cancelled: whoever asked is gone, the database is not
+        ours = _of_sqlite(context, error) if isinstance(error, sqlite3.Error) else _of_postgresql(context, error)
         if type(ours) is Unavailable:
             logger.warning("The database does not answer: %s", error, extra={"action": "database_unavailable"})
         return ours
 
 
-def _of_sqlite(error: sqlite3.Error) -> Exception | None:
+def _of_sqlite(context: ExceptionContext, error: sqlite3.Error) -> Exception | None:
     if any(guard in str(error) for guard in guards.DOUBLE_BOOKING):
         return GuardViolation()
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended codes keep the primary one in the low byte
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(Message("The disk that holds the database is full: nothing was saved."))
+    if code in SQLITE_UNREADABLE:
+        context.is_disconnect = True  # a connection keeps the page it has read, long after the file is well again
     return Unavailable() if code in SQLITE_AWAY else None
 
 

@@ -21,6 +21,7 @@ from perinat_sched.booking.session import Session, Status
 from perinat_sched.feeds.calendar import invitation
 from perinat_sched.feeds.edition import Asked, Options
 from perinat_sched.feeds.publication import Publisher, hashed
+from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.store import Scope
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.intervals import Interval
@@ -144,7 +145,13 @@ async def house(database: Database) -> House:
 
     await database.write(seed)
     return House(
-        feeds=Feeds(database=database, directory=directory(), clock=lambda: NOW, public_url="https://perinat.example"),
+        feeds=Feeds(
+            database=database,
+            directory=directory(),
+            clock=lambda: NOW,
+            public_url="https://perinat.example",
+            shelf=Shelf(),
+        ),
         publisher=Publisher(
             database=database,
             directory=directory(),

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
-from tests.web.callers import Api, Caller
+from perinat_sched import app
+from perinat_sched.settings import Settings
+from perinat_sched.storage.database import Database
+from perinat_sched.web.server import application
+from tests.web.callers import NOW, Api, Caller
 
 
 async def open_feed(caller: Caller, **given: Any) -> dict[str, Any]:
@@ -50,6 +57,49 @@ async def test_a_calendar_program_reads_it_without_a_token(api: Api) -> None:
     )
     assert (again.status, again.body, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
     assert "Content-Type" not in again.headers
+
+
+async def test_nothing_stands_between_a_program_and_its_calendar__http_01_05_10(api: Api) -> None:
+    """No redirect, no cookie, no question for a password, whatever is asked for; what only editors send is refused."""
+    feed = path_of(await open_feed(await api.of("admin")))
+
+    for accepted in ("text/calendar", "text/html", "image/png;q=0.1", ""):
+        answer = await api.anybody("GET", feed, headers={"Accept": accepted, "Accept-Encoding": "identity"})
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+        assert answer.headers["Content-Disposition"] == 'inline; filename="calais.ics"'
+        assert not {"Set-Cookie", "WWW-Authenticate", "Location"} & set(answer.headers)
+        kept = [answer.headers[name] for name in ("Cache-Control", "X-Robots-Tag", "Referrer-Policy", "Vary")]
+        assert kept == ["private, max-age=300", "noindex", "no-referrer", "Accept-Encoding"]
+    assert [(await api.anybody(method, feed)).status for method in ("PROPFIND", "PUT")] == [405, 405]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"If-None-Match": '"a", {etag}'}, 304),
+        ({"If-None-Match": "W/{etag}"}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"a"'}, 200),
+        ({"If-Modified-Since": "{date}"}, 304),
+        ({"If-Modified-Since": "{date}", "If-None-Match": '"a"'}, 200),
+        ({"If-Modified-Since": "Sun, 03 Jan 2027 08:00:00 GMT", "If-None-Match": "{etag}"}, 304),
+        ({"If-Modified-Since": "Sun, 03 Jan 2027 08:00:00 GMT"}, 200),
+        ({"If-Modified-Since": "last week"}, 200),
+    ],
+)
+async def test_a_program_says_what_it_has_by_etag_or_else_by_date__http_02_03(
+    api: Api, sent: dict[str, str], status: int
+) -> None:
+    feed = path_of(await open_feed(await api.of("admin")))
+    first = await api.anybody("GET", feed, headers={"Accept-Encoding": "identity"})
+    known = {"etag": first.headers["ETag"], "date": first.headers["Last-Modified"]}
+
+    headers = {name: value.format(**known) for name, value in sent.items()}
+    for method in ("GET", "HEAD"):
+        answer = await api.anybody(method, feed, headers={"Accept-Encoding": "identity", **headers})
+        assert answer.status == status
+        assert (answer.headers["ETag"], answer.headers["Last-Modified"]) == (known["etag"], known["date"])
+        assert (answer.body == b"") is (status == 304 or method == "HEAD")
 
 
 async def test_it_is_sent_as_gzip_to_whom_takes_it(api: Api) -> None:
@@ -202,3 +252,47 @@ async def test_anothers_feed_does_not_exist_for_others(api: Api) -> None:
 
     assert (await lens("DELETE", f"/feeds/{feed['id']}")).status == 404
     assert (await lens("GET", "/feeds")).json["items"] == []
+
+
+async def test_who_read_a_feed_last_is_written_down_and_told_to_its_owner__http_07(
+    api: Api, database: Database, configured: Settings
+) -> None:
+    admin = await api.of("admin")
+    feed, unread = path_of(await open_feed(admin)), path_of(await open_feed(admin, of="lens"))
+    assert feed != unread
+    for program in ("curl/8.5.0", "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928)"):
+        await api.anybody("GET", feed, headers={"User-Agent": program})
+    told = [("calais", "2027-01-04T08:00:00+00:00", "Outlook"), ("lens", None, "")]
+
+    def read(listed: Any) -> list[tuple[str, str | None, str]]:
+        return [(each["of"], each["last_read_at"], each["last_read_by"]) for each in listed.json["items"]]
+
+    assert read(await admin("GET", "/feeds")) == told  # not written down yet: this process knows
+    await api.services.readings.write_down()  # what the chore does once a minute
+    other = app.assemble(configured, database, lambda: NOW)
+    async with TestClient(TestServer(application(other))) as client:
+        assert read(await Caller(client, admin.headers)("GET", "/feeds")) == told
+
+
+async def test_the_window_is_as_far_as_the_configuration_says(
+    api: Api, database: Database, configured: Settings
+) -> None:
+    """`[feeds] past_days`, `future_days` and `cancelled_days`, from midnight UTC of today, 4 January."""
+    admin = await api.of("admin")
+    near, far = await admin.book(start="2027-01-12T15:00"), await admin.book(start="2027-01-14T15:00")
+    off = await admin.book(start="2027-01-12T17:00")
+    await admin("POST", f"/sessions/{off['id']}/cancellation", {})
+    feed = path_of(await open_feed(admin))
+
+    async def shown(at: datetime, **days: Any) -> set[str]:
+        node = app.assemble(replace(configured, **days), database, lambda: at)
+        async with TestClient(TestServer(application(node))) as client:
+            body = (await Caller(client)("GET", feed)).body
+            return {name for name, each in (("near", near), ("far", far), ("off", off)) if each["uid"].encode() in body}
+
+    assert await shown(NOW) == {"near", "far", "off"}
+    assert await shown(NOW, feed_future_days=9) == {"near", "off"}
+    later = NOW + timedelta(days=19)  # 23 January
+    assert await shown(later, feed_past_days=10, feed_cancelled_days=10) == {"far"}
+    assert await shown(later, feed_past_days=11, feed_cancelled_days=10) == {"near", "far"}
+    assert await shown(later, feed_past_days=11, feed_cancelled_days=11) == {"near", "far", "off"}
