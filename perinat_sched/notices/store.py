@@ -14,17 +14,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, and_, delete, exists, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, FromClause, Row, and_, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.session import Session
 from perinat_sched.intervals import Interval
 from perinat_sched.notices.facts import about_of, as_json
-from perinat_sched.notices.notice import Notice, NoticeView, OddPeriod, Reason, Seen
+from perinat_sched.notices.notice import Notice, OddPeriod, Reason
 from perinat_sched.notices.policy import Plan
-from perinat_sched.people.access import Actor
-from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices, sessions
 from perinat_sched.storage.tables import unsubscribed as unsubscribed_addresses
@@ -50,7 +48,7 @@ async def of_sessions(tx: Tx, ids: Sequence[str], *, lock: bool = False) -> dict
     )
     found: dict[str, list[Notice]] = {session_id: [] for session_id in ids}
     for row in await tx.execute(query.with_for_update() if lock else query):
-        found[row.session_id].append(_notice(row))
+        found[row.session_id].append(notice_of(row))
     return found
 
 
@@ -137,7 +135,8 @@ async def take_back(tx: Tx, now: datetime, *, everything: bool = False) -> int:
 async def expire(tx: Tx, now: datetime) -> list[Notice]:
     """What waits and helps nobody any more: skipped, or failed where an attempt was made. The rows as they were."""
     useless = and_(notices.c.state == "due", notices.c.try_at <= now, notices.c.expires_at <= now)
-    rows = [_notice(row) for row in await tx.execute(select(notices).where(useless).with_for_update(skip_locked=True))]
+    query = select(notices).where(useless).with_for_update(skip_locked=True)
+    rows = [notice_of(row) for row in await tx.execute(query)]
     for row in rows:
         values = {"state": "failed"} if row.attempts else {"state": "skipped", "last_error": "too-late"}
         await tx.execute(update(notices).where(notices.c.id == row.id).values(values))
@@ -158,7 +157,7 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
     )
     query = select(notices).where(ready, first)
     query = query.order_by("try_at", "revision", "id").limit(limit).with_for_update(skip_locked=True, of=notices)
-    rows = [_notice(row) for row in await tx.execute(query)]
+    rows = [notice_of(row) for row in await tx.execute(query)]
     leaders = [row.id for row in rows if row.kind == "reminder"]
     if leaders:
         leader = notices.alias("leader")
@@ -168,7 +167,7 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
             exists().where(_one_mail(leader, notices), leader.c.id.in_(leaders)),
         )
         others = others.order_by("try_at", "revision", "id").with_for_update(of=notices)
-        rows += [_notice(row) for row in await tx.execute(others)]
+        rows += [notice_of(row) for row in await tx.execute(others)]
     lease = str(uuid.uuid4())
     values = {"state": "leased", "lease": lease, "leased_until": until}
     await tx.execute(update(notices).where(notices.c.id.in_([row.id for row in rows])).values(values))
@@ -257,59 +256,10 @@ def _held(notice: Notice) -> ColumnElement[bool]:
 # Rows ↔ values
 
 
-def _notice(row: Row[Any]) -> Notice:
+def notice_of(row: Row[Any]) -> Notice:
+    """A row of the table, or of a query that holds all its columns."""
     return Notice(**{name: getattr(row, name) for name in _COLUMNS if name != "facts"}, facts=about_of(row.facts))
 
 
 def _values(notice: Notice) -> dict[str, Any]:
     return {name: getattr(notice, name) for name in _COLUMNS} | {"facts": as_json(notice.facts)}
-
-
-# Asked by people
-
-
-async def seen(
-    tx: Tx,
-    actor: Actor,
-    directory: Directory,
-    state: Seen | None,
-    after: tuple[datetime, str] | None,
-    *,
-    limit: int,
-) -> list[NoticeView]:
-    """The notices that somebody sees, the latest due first, behind a (due, id)."""
-    query = select(notices, sessions.c.timezone).join(sessions).where(_seen_by(actor, directory))
-    if state is not None:
-        query = query.where(notices.c.state.in_(("due", "leased") if state == "due" else (state,)))
-    if after is not None:
-        query = query.where(tuple_(notices.c.due_at, notices.c.id) < after)
-    query = query.order_by(notices.c.due_at.desc(), notices.c.id.desc()).limit(limit)
-    return [NoticeView.of(_notice(row), row.timezone) for row in await tx.execute(query)]
-
-
-def _seen_by(actor: Actor, directory: Directory) -> ColumnElement[bool]:
-    """`access.may` "read_notices", as a condition."""
-    if actor.role == "admin":
-        return true()
-    own = sorted(actor.sites)
-    hosted = [
-        and_(
-            sessions.c.network == network,
-            sessions.c.host_site.in_([site.code for site in directory.sites.values() if network in site.networks]),
-        )
-        for network in sorted(actor.networks)
-    ]
-    return or_(notices.c.site.in_(own), sessions.c.host_site.in_(own), *hosted)
-
-
-async def locked(tx: Tx, notice_id: str) -> tuple[Notice | None, Session | None]:
-    """A notice, kept from being claimed or settled until the transaction ends, and its session."""
-    row = (await tx.execute(select(notices).where(notices.c.id == notice_id).with_for_update())).one_or_none()
-    return (_notice(row), await booking.session(tx, row.session_id)) if row else (None, None)
-
-
-async def retry(tx: Tx, notice: Notice, now: datetime) -> Notice:
-    """A failed notice is due again now."""
-    again = replace(notice, state="due", try_at=now)
-    await tx.execute(update(notices).where(notices.c.id == notice.id).values(state=again.state, try_at=again.try_at))
-    return again
