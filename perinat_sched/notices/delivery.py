@@ -82,7 +82,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver at each wake-up until `drain`. What goes wrong in a pass is logged; the next pass tries again."""
         if self.database.dialect == "sqlite":  # one service a file: what is leased is from a process that died
-            await self._guarded(self._take_back_all)
+            await self._guarded(lambda: self._take_back(everything=True))
         while not self._draining:
             await self._awake.wait()
             self._awake.clear()
@@ -99,6 +99,7 @@ class Delivery:
         In turns, so that mails leave however fast sessions change meanwhile.
         """
         await self.planning.plan_odd_weeks()
+        await self._take_back()
         while await self._plan_some() + await self.deliver():
             self.last_pass = self.clock()
         self.last_pass = self.clock()
@@ -145,24 +146,23 @@ class Delivery:
 
     async def _claim(self, limit: int = BATCH) -> list[Notice]:
         now = self.clock()
+        return await self.database.write(lambda tx: delivery_store.claim(tx, now, until=now + LEASE, limit=limit))
 
-        async def work(tx: Tx) -> tuple[int, list[Notice], list[Notice]]:
-            ambiguous = await delivery_store.take_back(tx, now)
-            expired = await delivery_store.expire(tx, now)
-            return ambiguous, expired, await delivery_store.claim(tx, now, until=now + LEASE, limit=limit)
+    async def _take_back(self, *, everything: bool = False) -> None:
+        """Leases that lapsed (or all of them) come back; whose time is over goes."""
+        now = self.clock()
 
-        ambiguous, expired, claimed = await self.database.write(work)
+        async def work(tx: Tx) -> tuple[int, list[Notice]]:
+            ambiguous = await delivery_store.take_back(tx, now, everything=everything)
+            return ambiguous, await delivery_store.expire(tx, now)
+
+        ambiguous, expired = await self.database.write(work)
         self.tally.ambiguous += ambiguous
         for notice in expired:
             if notice.attempts:
                 self.settling.count_failed(notice, "its time is over")
             else:
                 self.settling.count_skipped(notice, "too-late")
-        return claimed
-
-    async def _take_back_all(self) -> None:
-        now = self.clock()
-        self.tally.ambiguous += await self.database.write(lambda tx: delivery_store.take_back(tx, now, everything=True))
 
     async def _hand_over_all(self, connection: Connection, claimed: Sequence[Notice]) -> int:
         """One after the other, while what was noted is fresh; how many mails are done with.

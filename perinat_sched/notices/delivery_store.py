@@ -27,9 +27,10 @@ async def take_back(tx: Tx, now: datetime, *, everything: bool = False) -> int:
     lapsed = notices.c.state == "leased"
     if not everything:
         lapsed = and_(lapsed, notices.c.leased_until <= now)
-    ambiguous = await tx.execute(update(notices).where(lapsed, notices.c.handed_at.is_not(None)).values(ambiguous=True))
-    await tx.execute(update(notices).where(lapsed).values(state="due", lease=None, leased_until=None))
-    return ambiguous.rowcount
+    doubtful = or_(notices.c.ambiguous, notices.c.handed_at.is_not(None))
+    free = {"state": "due", "lease": None, "leased_until": None, "ambiguous": doubtful}
+    back = await tx.execute(update(notices).where(lapsed).values(free).returning(notices.c.handed_at))
+    return sum(handed_at is not None for handed_at in back.scalars())
 
 
 async def expire(tx: Tx, now: datetime) -> list[Notice]:
@@ -48,6 +49,7 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
 
     A reader's mails about one session leave one after the other: while one is in flight the next one waits. Of the
     reminders of one reader and minute only the first may be claimed by itself, so that two workers never share them.
+    Mails about one session stand together, so that its words are at hand.
     """
     ready = _ready(notices, now)
     sibling = notices.alias("sibling")
@@ -55,9 +57,11 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
         notices.c.kind != "reminder",
         ~exists().where(_one_mail(sibling, notices), _ready(sibling, now), sibling.c.id < notices.c.id),
     )
-    query = select(notices).where(ready, first)
-    query = query.order_by("try_at", "revision", "id").limit(limit).with_for_update(skip_locked=True, of=notices)
+    query = select(notices).where(ready, first).order_by("try_at").limit(limit)  # as in the index: nothing is sorted
+    query = query.with_for_update(skip_locked=True, of=notices)
     rows = [notice_of(row) for row in await tx.execute(query)]
+    if not rows:
+        return []
     leaders = [row.id for row in rows if row.kind == "reminder"]
     if leaders:
         leader = notices.alias("leader")
@@ -66,8 +70,9 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
             notices.c.id.not_in(leaders),
             exists().where(_one_mail(leader, notices), leader.c.id.in_(leaders)),
         )
-        others = others.order_by("try_at", "revision", "id").with_for_update(of=notices)
+        others = others.with_for_update(of=notices)
         rows += [notice_of(row) for row in await tx.execute(others)]
+    rows.sort(key=lambda row: (row.try_at, row.session_id, row.revision, row.id))
     lease = str(uuid.uuid4())
     values = {"state": "leased", "lease": lease, "leased_until": until}
     await tx.execute(update(notices).where(notices.c.id.in_([row.id for row in rows])).values(values))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from perinat_sched.booking import store as booking
@@ -58,13 +58,14 @@ async def lock(tx: Tx, condition: ColumnElement[bool]) -> set[tuple[str, str | N
 async def write(tx: Tx, plans: Sequence[tuple[Session, Plan]]) -> None:
     """Write what was planned, and up to which revision."""
     await add(tx, [row for _, plan in plans for row in plan.new])
-    for session, plan in plans:
-        for row in plan.changed:
-            values = {"state": row.state, "site": row.site, "facts": as_json(row.facts), "last_error": row.last_error}
-            lease = {"lease": row.lease, "leased_until": row.leased_until}
-            await tx.execute(update(notices).where(notices.c.id == row.id).values(values | lease))
-        planned = {"planned_revision": session.revision}
-        await tx.execute(update(sessions).where(sessions.c.id == session.id).values(planned))
+    for row in (row for _, plan in plans for row in plan.changed):
+        values = {"state": row.state, "site": row.site, "facts": as_json(row.facts), "last_error": row.last_error}
+        lease = {"lease": row.lease, "leased_until": row.leased_until}
+        await tx.execute(update(notices).where(notices.c.id == row.id).values(values | lease))
+    if plans:
+        planned = update(sessions).where(sessions.c.id == bindparam("row"))
+        revisions = [{"row": session.id, "planned_revision": session.revision} for session, _ in plans]
+        await tx.execute(planned, revisions)
 
 
 async def add(tx: Tx, rows: Sequence[Notice]) -> None:
