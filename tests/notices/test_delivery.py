@@ -308,6 +308,40 @@ async def test_a_lapsed_lease_comes_back_and_is_flagged_only_if_the_mail_had_lef
     assert read(room.mailbox.raw[-1][1])["Message-ID"] in {row.message_id for row in rows}
 
 
+async def test_a_doubt_stays_however_often_its_lease_lapses(room: PostRoom):
+    """RFC 1047"""
+    first = await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    row = await room.row(first, "invitation", CALAIS_READER)
+    lapsed = {"state": "leased", "lease": "gone", "leased_until": room.now, "handed_at": None}
+    await room.alter(row, **lapsed, ambiguous=True)
+    await delivery.run_once()
+    row = await room.row(first, "invitation", CALAIS_READER)
+    assert (row.state, row.ambiguous) == ("sent", True)
+
+
+async def test_a_lease_that_is_lost_while_its_mail_is_written_keeps_that_mail_alone_from_leaving(room: PostRoom):
+    first = await room.book(session())
+
+    class Robbed(Delivery):
+        async def _noted(self, *args: Any) -> list[bool]:
+            await room.alter(await room.row(first, "invitation", CALAIS_READER), lease="another's")
+            return await super()._noted(*args)
+
+    delivery = Robbed(
+        database=room.database,
+        directory=room.directory,
+        mailer=room.mailbox,
+        clock=lambda: room.now,
+        mail_from=MAIL_FROM,
+    )
+    await delivery.run_once()
+    assert sorted(to for to, _ in room.mailbox.raw) == [each for each in EVERYBODY if each != CALAIS_READER]
+    row = await room.row(first, "invitation", CALAIS_READER)
+    assert (row.state, row.lease, row.handed_at, row.attempts) == ("leased", "another's", None, 0)
+
+
 async def test_who_lost_the_lease_neither_sends_nor_settles(room: PostRoom):
     first = await room.book(session())
     slow, delivery = room.delivery(), room.delivery()
