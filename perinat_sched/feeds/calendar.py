@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Literal
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
+from icalendar.parser import Contentline
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Answer, Participation, Session, Status
@@ -28,6 +30,9 @@ from perinat_sched.sites.network import Directory, Language
 PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
 COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
+
+GAP = "-"  # instead of what is a reader's own
+KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
 
@@ -121,13 +126,36 @@ def invitation(
         told = replace(told, description="", join_url=None, cancellation_reason="", participations=())
     clock = _clock(told)
     seen = face(told, directory, "full", Viewpoint(language=language, site=site))
-    event = _event(told, seen, clock, organizer, language)
-    event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
     known = directory.sites.get(site)
-    event.add("attendee", _attendee(attendee, known.name if known else site, part, host=site == session.host_site))
-    return _assembled(_head(method), {clock}, [event.to_ical()])
+    own: dict[str, vText | vCalAddress] = {
+        "ATTENDEE": _attendee(attendee, known.name if known else site, part, host=site == session.host_site),
+        "LOCATION": vText(one_line(seen.location)),
+    }
+    event = _with_gaps(told, replace(seen, location=GAP), clock, organizer, language, stamp.astimezone(UTC))
+    for name, value in own.items():
+        event = event.replace(_line(name, vText(GAP)), _line(name, value), 1)
+    return _assembled(_head(method), {clock}, [event])
 
 
+@lru_cache(maxsize=KEPT)
+def _with_gaps(
+    session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language, stamp: datetime
+) -> bytes:
+    """The event of an invitation, all of it that is not its reader's own: those lines are gaps."""
+    event = _event(session, seen, clock, organizer, language)
+    event["DTSTAMP"] = vDatetime(stamp)
+    event["ATTENDEE"] = vText(GAP)
+    whole: bytes = event.to_ical()
+    return whole
+
+
+def _line(name: str, value: vText | vCalAddress) -> bytes:
+    """One property as it stands in a calendar, with the ends of the lines before and after."""
+    line: bytes = Contentline.from_parts(name, value.params, value).to_ical()
+    return b"\r\n" + line + b"\r\n"
+
+
+@lru_cache(maxsize=KEPT)
 def _head(method: Method, name: str | None = None, zone: str | None = None, language: Language = "fr") -> bytes:
     """The calendar's own properties: no UID, which vdirsyncer and khal take for the event's (ICS-42)."""
     calendar = Calendar()

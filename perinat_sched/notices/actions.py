@@ -12,7 +12,7 @@ from datetime import datetime
 
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
-from perinat_sched.notices import store
+from perinat_sched.notices import enquiries_store, store
 from perinat_sched.notices.notice import NoticeView, Seen
 from perinat_sched.people.access import Actor, SiteRef, may
 from perinat_sched.sites.network import Directory
@@ -51,7 +51,7 @@ class Notices:
     async def listed(self, actor: Actor, state: Seen | None, *, after: tuple[datetime, str] | None, limit: int) -> Page:
         """The notices that the caller sees, the latest due first; `after` is the `next` of the page before."""
         async with self.database.read() as tx:
-            found = await store.seen(tx, actor, self.directory, state, after, limit=limit + 1)
+            found = await enquiries_store.seen(tx, actor, self.directory, state, after, limit=limit + 1)
         page = found[:limit]
         following = (page[-1].due_at, page[-1].id) if len(found) > limit else None
         return Page(notices=page, next=following)
@@ -65,7 +65,7 @@ class Notices:
         return await self.database.write(lambda tx: self._retry(tx, actor, notice_id))
 
     async def _retry(self, tx: Tx, actor: Actor, notice_id: str) -> NoticeView:
-        notice, session = await store.locked(tx, notice_id)
+        notice, session = await enquiries_store.locked(tx, notice_id)
         if notice is None or session is None:
             raise NotFound
         if not may(actor, "read_notices", SiteRef(notice.site, session.subject), self.directory):
@@ -77,7 +77,7 @@ class Notices:
             raise InvalidRequest.of("state", "Only a mail that has failed is sent again; this one has not.")
         if notice.expires_at <= now:
             raise InvalidRequest.of("state", "The time of this mail is over: it would help nobody. Ring the site.")
-        again = await store.retry(tx, notice, now)
+        again = await enquiries_store.retry(tx, notice, now)
         await audit.record(
             tx,
             at=now,

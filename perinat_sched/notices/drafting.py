@@ -5,7 +5,7 @@ A mail settles one notice, or several where reminders fall due together: those t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +15,16 @@ from perinat_sched.notices.notice import Notice, OddPeriod, Reason, message_id, 
 from perinat_sched.notices.readers import fold
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What some mails are about, as it was at one moment."""
+
+    rows: Mapping[str, Sequence[Notice]]  # by session, as they were planned
+    sessions: Mapping[str, Session]
+    periods: Mapping[OddPeriod, Sequence[Session]]
+    unwanted: Set[str]  # addresses that want no reminders, casefolded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,28 +39,35 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Drafting:
-    """Reads what a mail is about, and writes it."""
+    """Reads what mails are about, and writes them."""
 
     directory: Directory
     mail_from: str
     stop_url: Callable[[str], str] | None = None  # of an address: where its reminders are stopped
 
-    async def draft(self, tx: Tx, mail: Sequence[Notice], now: datetime) -> Draft:
+    async def read(self, tx: Tx, mails: Sequence[Sequence[Notice]]) -> Known:
+        """All that is to be known of these mails, in few statements."""
+        rows = [row for mail in mails for row in mail]
+        ids = list(dict.fromkeys(row.session_id for row in rows))
+        periods = {row.facts for row in rows if isinstance(row.facts, OddPeriod)}
+        reminded = [row.recipient for row in rows if row.kind == "reminder"]
+        return Known(
+            rows=await store.of_sessions(tx, ids),
+            sessions={session.id: session for session in await store.sessions_by_id(tx, ids)},
+            periods={period: await store.sessions_of(tx, period) for period in periods},
+            unwanted=await store.unsubscribed(tx, reminded) if reminded else set(),
+        )
+
+    def draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail that these claimed rows make."""
-        ids = [row.session_id for row in mail]
-        known = await store.of_sessions(tx, ids)
-        held = [
-            row for row in mail if any((each.id, each.lease) == (row.id, row.lease) for each in known[row.session_id])
-        ]
+        held = [row for row in mail if any(_same_claim(row, each) for each in known.rows[row.session_id])]
         if held and isinstance(period := held[0].facts, OddPeriod):
-            return await self._warning(tx, held[0], period, now)
-        sessions = {session.id: session for session in await store.sessions_by_id(tx, ids)}
-        unwanted = await store.unsubscribed(tx, [row.recipient for row in held if row.kind == "reminder"])
+            return self._warning(known, held[0], period, now)
         good: list[tuple[Notice, Session]] = []
         against: list[tuple[Notice, Reason]] = []
         for row in held:
-            session = sessions[row.session_id]
-            reason = self._objection(row, session, known[session.id], unwanted, now)
+            session = known.sessions[row.session_id]
+            reason = self._objection(row, session, known, now)
             if reason:
                 against.append((row, reason))
             else:
@@ -59,20 +76,18 @@ class Drafting:
             return Draft(rows=(), against=tuple(against))
         return self._written(good, against, known)
 
-    def _objection(
-        self, row: Notice, session: Session, rows: Sequence[Notice], unwanted: set[str], now: datetime
-    ) -> Reason | None:
+    def _objection(self, row: Notice, session: Session, known: Known, now: datetime) -> Reason | None:
         if row.expires_at <= now:
             return "too-late"
-        if row.kind == "reminder" and fold(row.recipient) in unwanted:
+        if row.kind == "reminder" and fold(row.recipient) in known.unwanted:
             return "unsubscribed"
-        return policy.objection(row, session, self.directory, rows)
+        return policy.objection(row, session, self.directory, known.rows[session.id])
 
     def _written(
         self,
         good: Sequence[tuple[Notice, Session]],
         against: Sequence[tuple[Notice, Reason]],
-        known: dict[str, list[Notice]],
+        known: Known,
     ) -> Draft:
         keys = [row.key for row, _ in good]
         named = message_id(keys, messages.domain_of(self.mail_from))
@@ -85,12 +100,12 @@ class Drafting:
             message=self._compose(list(about.values()), known),
         )
 
-    def _compose(self, about: Sequence[tuple[Notice, Session]], known: dict[str, list[Notice]]) -> bytes:
+    def _compose(self, about: Sequence[tuple[Notice, Session]], known: Known) -> bytes:
         notice, session = about[0]
         stop_url = self.stop_url(notice.recipient) if self.stop_url and notice.kind == "reminder" else None
         if len(about) > 1:
             return messages.digest(about, self.directory, mail_from=self.mail_from, stop_url=stop_url)
-        told = told_before(notice, known[session.id])
+        told = told_before(notice, known.rows[session.id])
         invitations = [row.message_id for row in told if row.kind == "invitation"]
         return messages.compose(
             notice,
@@ -102,10 +117,14 @@ class Drafting:
             stop_url=stop_url,
         )
 
-    async def _warning(self, tx: Tx, row: Notice, period: OddPeriod, now: datetime) -> Draft:
-        sessions = [session for session in await store.sessions_of(tx, period) if session.start > now]
+    def _warning(self, known: Known, row: Notice, period: OddPeriod, now: datetime) -> Draft:
+        sessions = [session for session in known.periods[period] if session.start > now]
         theirs = drift.concerned(sessions, self.directory, period).get(fold(row.recipient))
         if not theirs:
             return Draft(rows=(), against=((row, "superseded"),))
         message = messages.warning(row, period, theirs, self.directory, mail_from=self.mail_from)
         return Draft(rows=(row,), about=tuple(theirs), message=message)
+
+
+def _same_claim(claimed: Notice, row: Notice) -> bool:
+    return (claimed.id, claimed.lease) == (row.id, row.lease)

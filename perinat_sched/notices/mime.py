@@ -113,7 +113,7 @@ def _check(head: bytes, headers: Sequence[tuple[str, str]]) -> None:
         raise UnsafeHeader("head")
     for name, value in headers:
         try:
-            read = str(make_header(decode_header(parsed[name])))
+            read = str(make_header(decode_header(parsed[name]))) if "=?" in parsed[name] else parsed[name]
         except (HeaderParseError, UnicodeError) as error:
             raise UnsafeHeader(name) from error
         if _CONTROL.search(re.sub(r"\r\n(?=[ \t])", "", read)):

@@ -43,7 +43,7 @@ class Planning:
     async def _plan(self, tx: Tx) -> list[Plan]:
         now = self.clock()
         sessions = await store.unplanned(tx, BATCH)
-        rows = await store.of_sessions(tx, [session.id for session in sessions], lock=True)
+        rows = await store.of_sessions(tx, [session.id for session in sessions], locked=True)
         plans = [(session, self._plan_of(session, rows[session.id], now)) for session in sessions]
         await store.write(tx, plans)
         return [plan for _, plan in plans]

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from perinat_sched.booking.recalculation import Outcome
-from perinat_sched.notices.delivery import Tally
+from perinat_sched.notices.settling import Tally
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 

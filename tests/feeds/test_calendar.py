@@ -300,6 +300,15 @@ def test_a_session_has_one_face_in_the_feed_and_in_the_mail__ics_01() -> None:
     assert shown == mailed
 
 
+def test_what_is_each_readers_own_is_in_no_other_readers_invitation__itip_04() -> None:
+    places = {"lille": "Salle de staff – CHU de Lille", "calais": "Salle de réunion – CH", "sainte-justine": "https:"}
+    for at, place in (*places.items(), *places.items()):
+        [event] = Calendar.from_ical(invited(CONFIRMED, at)).events
+        assert event["ATTENDEE"] == f"mailto:staff@{at}.example"
+        assert event["ATTENDEE"].params["CN"] == NETWORK.sites[at].name
+        assert str(event["LOCATION"]).startswith(place)
+
+
 def test_a_site_that_no_longer_takes_part_learns_nothing_new() -> None:
     mail = invited(replace(CONFIRMED, description="nouveau"), "reunion", method="CANCEL").decode()
     assert "STATUS:CANCELLED" in mail
