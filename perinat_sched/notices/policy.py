@@ -20,6 +20,7 @@ from perinat_sched.sites.network import Directory
 
 AFTERWARDS = timedelta(days=1)  # how long after its end a session is still worth a mail
 A_SECOND = timedelta(seconds=1)
+LONG_AFTER = timedelta(hours=1)  # what is planned anew so long after a change is not called for by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,9 @@ class _Planner:
         facts = facts_for(self.session, self.directory, reader.site) if reader else None
 
         def says_it(row: Notice) -> bool:
-            return row.facts == facts and row.kind != "cancellation" if facts else row.kind == "cancellation"
+            if facts is None:
+                return row.kind == "cancellation"
+            return row.kind != "cancellation" and row.news is not None and row.news.tells_as(facts)
 
         # The last word that has left or was refused, else the last that waits, may already say it.
         last_words = [*settled[-1:], *standing[-1:]]
@@ -155,7 +158,13 @@ class _Planner:
         ]
         left = [row.handed_at or row.due_at for row in rows if row.reached]
         due_at = max(self.changed_at, min([*unsettled, self.changed_at + self.settle]))
-        return max([due_at, *(at + A_SECOND for at in left)])
+        return max([self._fresh(due_at), *(at + A_SECOND for at in left)])
+
+    def _fresh(self, due_at: datetime) -> datetime:
+        """Now, for what no change of the session calls for but its readers or their clocks, which are others since: a
+        mail dated months ago would be lost among the old ones, and would not know that two days are left."""
+        planned_anew = bool(self.rows) and self.now - due_at > LONG_AFTER
+        return self.now.replace(microsecond=0) if planned_anew else due_at
 
     def _comes(self, site: str) -> bool:
         part = self.session.participation(site)
@@ -180,7 +189,7 @@ class _Planner:
                     if (site, fold(contact)) not in told:
                         told.add((site, fold(contact)))
                         to = Address(recipient=contact, site=host)
-                        due_at = self.changed_at + self.settle
+                        due_at = self._fresh(self.changed_at + self.settle)
                         yield self._add(kind, to, about=f"{site}:", facts=Concern(site=site), due_at=due_at)
 
     def _add(self, kind: Kind, to: Address, *, facts: About | None, due_at: datetime, about: str = "") -> Notice:
