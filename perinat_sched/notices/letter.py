@@ -113,6 +113,8 @@ class Words:
                 return Message("{host} invites your site to this videoconference.", host=self.host)
             case "update":
                 return Message("This videoconference has changed. What stands here is what holds now.")
+            case "cancellation" if self.session.status == "cancelled" and self.notice.due_at >= self.start:
+                return Message("This videoconference did not take place.")
             case "cancellation" if self.session.status == "cancelled":
                 return Message("This videoconference does not take place.")
             case "cancellation" if self.part is not None:

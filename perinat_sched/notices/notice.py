@@ -178,6 +178,15 @@ class Address:
     site: str
 
 
+LONG_AFTER = timedelta(hours=1)
+
+
+def fresh(due_at: datetime, now: datetime) -> datetime:
+    """When a mail is due that is planned only now: a date long past would hide it among the old ones in a mailbox, and
+    would hide from it that less than two days remain."""
+    return due_at if now - due_at <= LONG_AFTER else now.replace(microsecond=0)
+
+
 def planned(
     kind: Kind,
     session: Session,

@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import reminders
-from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, in_order, planned
+from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, fresh, in_order, planned
 from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, readers_of
 from perinat_sched.sites.network import Directory
 
 AFTERWARDS = timedelta(days=1)  # how long after its end a session is still worth a mail
 A_SECOND = timedelta(seconds=1)
-LONG_AFTER = timedelta(hours=1)  # what is planned anew so long after a change is not called for by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +160,8 @@ class _Planner:
         return max([self._fresh(due_at), *(at + A_SECOND for at in left)])
 
     def _fresh(self, due_at: datetime) -> datetime:
-        """Now, for what no change of the session calls for but its readers or their clocks, which are others since: a
-        mail dated months ago would be lost among the old ones, and would not know that two days are left."""
-        planned_anew = bool(self.rows) and self.now - due_at > LONG_AFTER
-        return self.now.replace(microsecond=0) if planned_anew else due_at
+        """Now, for what is planned anew because its readers or their clocks are others, long after any change."""
+        return fresh(due_at, self.now) if self.rows else due_at
 
     def _comes(self, site: str) -> bool:
         part = self.session.participation(site)

@@ -69,6 +69,7 @@ CANCELLED_ODD = changed(ODD, status="cancelled", cancellation_code="no_case")
 SHORTLY = timedelta(days=16, hours=6)  # after the booking; two hours less than two days before the start
 SHORT_MOVE = changed(WIDE, "2027-01-25T15:00", after=SHORTLY)
 SHORT_CANCELLATION = changed(WIDE, status="cancelled", cancellation_code="staffing", after=SHORTLY)
+NO_SHOW = changed(WIDE, status="cancelled", cancellation_code="no_show", updated_at=WIDE.end + timedelta(hours=1))
 LOST = changed(
     WIDE,
     status="tentative",
@@ -179,6 +180,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "cancellation-noumea": ("cancellation", "noumea", CANCELLED, WIDE),
     "cancellation-short-notice-host": ("cancellation", "lille", SHORT_CANCELLATION, WIDE),
     "cancellation-short-notice-montreal": ("cancellation", "sainte-justine", SHORT_CANCELLATION, WIDE),
+    "cancellation-no-show-noumea": ("cancellation", "noumea", NO_SHOW, WIDE),
     "cancellation-removed-reunion": ("cancellation", "reunion", REMOVED, WIDE),
     "cancellation-declined-paris": ("cancellation", "calais", REFUSED, WIDE),
     "declined-host": ("declined", "lille", REFUSED, WIDE),
@@ -570,7 +572,8 @@ def test_what_is_told_later_than_the_last_reminder_carries_the_access_code(hours
     assert "4711" not in plain(mail("invitation", "sainte-justine", shortly))
     moved = changed(WIDE, "2027-01-21T15:30", updated_at=WIDE.start - timedelta(hours=hours - 1))
     assert ("4711" in plain(mail("update", "calais", moved, WIDE))) == told
-    assert b"4711" not in content(read(mail("update", "calais", moved, WIDE)).get_payload()[1])
+    [calendar] = list(read(mail("update", "calais", moved, WIDE)).iter_attachments())
+    assert b"4711" not in content(calendar)
 
 
 def test_a_refusal_within_48_hours_names_the_site_to_ring():
