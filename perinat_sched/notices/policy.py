@@ -119,7 +119,7 @@ class _Planner:
 
     def _news(self, reader: Address | None, rows: Sequence[Notice]) -> Iterator[Notice]:
         """For one reader (None: not to come): keep the row that says the truth, skip what waits besides, or add one."""
-        standing = [row for row in rows if row.state != "skipped"]
+        standing = [row for row in rows if row.state != "skipped" or row.reached]
         settled = [row for row in standing if not row.waits]
         reached = [row for row in rows if row.reached]
         invited = bool(reached) and reached[-1].kind != "cancellation"
@@ -130,9 +130,10 @@ class _Planner:
                 return row.kind == "cancellation"
             return row.kind != "cancellation" and row.news is not None and row.news.tells_as(facts)
 
-        # The last word that has left or was refused, else the last that waits, may already say it.
-        last_words = [*settled[-1:], *standing[-1:]]
-        kept = next((row for row in last_words if says_it(row)), None)
+        # The last word that has left may already say it, else the last that was refused, else the last that waits. One
+        # that was skipped when it had left in doubt is the last word, too, but nobody tries it again.
+        last_words = [*reached[-1:], *settled[-1:], *standing[-1:]]
+        kept = next((row for row in last_words if row.state != "skipped" and says_it(row)), None)
         reason: Reason = "cancelled" if self.session.status == "cancelled" else "superseded"
         yield from (_skipped(row, reason) for row in standing if row is not kept and _skippable(row))
         if kept is not None:

@@ -258,6 +258,29 @@ def test_a_mail_that_may_have_arrived_is_followed_by_an_update_and_by_a_cancella
     assert len(of(desk.plan(changed(moved, status="cancelled")).new, "cancellation")) == 4
 
 
+def test_a_cancellation_in_doubt_that_is_taken_back_is_followed_by_the_truth_though_it_was_told_before():
+    """The reader may have crossed the session out."""
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    for row in list(desk.rows.values()):
+        if row.kind == "cancellation":
+            desk.rows[row.id] = replace(row, handed_at=row.due_at, ambiguous=True)
+    moved = changed(cancelled, "2027-01-22T15:00", status="confirmed")
+    desk.plan(moved)
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert of(plan.new, *CALENDAR) == [("invitation", reader) for reader in EVERYBODY]
+
+
+def test_a_change_that_was_refused_and_taken_back_is_not_news_to_who_never_heard_of_it():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    desk.becomes("failed", kind="update", recipient="staff@calais.example")
+    desk.becomes("sent", kind="update")
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert ("update", "staff@calais.example") not in of(plan.new, *CALENDAR)
+    assert len(of(plan.new, *CALENDAR)) == len(EVERYBODY) - 1
+
+
 def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
     desk, now = invited(), session()
     gone = (LILLE, CALAIS, replace(MONTREAL, answer="declined"))
