@@ -47,14 +47,22 @@ def changes(reader: Reader, directory: Directory, before: Facts, now: Facts) -> 
 
 
 def law(reader: Reader, place: str, before: Facts, now: Facts) -> Message | None:
-    """Where the same wall time has become another instant: a country has changed its clocks.
+    """Where the same wall time has become another instant, or the same instant another hour of the reader's: a country
+    has changed its clocks, or the network's configuration the site's.
 
     `place`: where the wall time holds.
     """
+    old, new = hour_told(reader, before), hour_told(reader, now)
     same_wall = before.wall is not None and (before.wall, before.timezone) == (now.wall, now.timezone)
+    if (before.site, before.start) == (now.site, now.start) and old != new:
+        return Message(
+            "The law on clocks or your site’s time zone in the network’s configuration has changed: the "
+            "videoconference takes place at the same moment as before, and your hour moves from {old} to {new}.",
+            old=old,
+            new=new,
+        )
     if not same_wall or before.start == now.start:
         return None
-    old, new = hour_told(reader, before), hour_told(reader, now)
     if old == new:
         return Message(
             "The law on clocks has changed: the wall time in {place} is the same, and so is your hour; the hours of "
@@ -71,4 +79,4 @@ def law(reader: Reader, place: str, before: Facts, now: Facts) -> Message | None
 
 def hour_told(reader: Reader, facts: Facts) -> str:
     """The start as it was told: the rules of today might read it otherwise."""
-    return reader.told(facts.local) if facts.local else reader.moment(facts.start)
+    return reader.told(facts.local, facts.zone) if facts.local else reader.moment(facts.start)

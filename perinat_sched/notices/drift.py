@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import Address, Notice, OddPeriod, planned
+from perinat_sched.notices.notice import Address, Notice, OddPeriod, fresh, planned
 from perinat_sched.notices.readers import readers_of
 from perinat_sched.sites.network import Directory
 
@@ -54,7 +54,7 @@ def warnings(
             key=f"drift:{period.zone}:{period.other}:{int(period.start.timestamp())}:{address}",
             domain=domain,
             now=now,
-            due_at=due_at,
+            due_at=fresh(due_at, now),
             expires_at=max(session.start for session in theirs),
             facts=period,
         )

@@ -48,5 +48,6 @@ def about_of(stored: Mapping[str, Any]) -> About | None:
         sites=tuple(stored["sites"]),
         host=stored["host"],
         lost=stored.get("lost", False),
+        zone=stored.get("zone"),
         **told,
     )

@@ -18,7 +18,7 @@ from perinat_sched.notices.changes import changes, law
 from perinat_sched.notices.layout import Letter, Line, Section
 from perinat_sched.notices.notice import Facts, Notice
 from perinat_sched.notices.reader import Reader, minutes
-from perinat_sched.notices.readers import THE_BRIDGE, contacts, leads, reminds_at
+from perinat_sched.notices.readers import THE_BRIDGE, answered_by, leads, reminds_at
 from perinat_sched.sites.network import Directory, Site
 
 SHORT_NOTICE = timedelta(hours=48)  # calendars and mailboxes may be read later than that (HTTP-09)
@@ -38,21 +38,22 @@ def write(notice: Notice, session: Session, directory: Directory, before: Facts 
     return Words(notice, session, directory, before).letter()
 
 
-def stop(url: str, reader: Reader) -> Section:
-    """How its reader gets no more reminders."""
-    line = Line(label=reader.say(Message("No more reminders to this address")), value=url, link=True)
-    return Section(heading=reader.say(Message("Reminders")), lines=(line,))
-
-
 class Words:
     """One reader's words for one session."""
 
-    def __init__(self, notice: Notice, session: Session, directory: Directory, before: Facts | None = None) -> None:
+    def __init__(
+        self,
+        notice: Notice,
+        session: Session,
+        directory: Directory,
+        before: Facts | None = None,
+        reader: Reader | None = None,  # whose language and clock it is, where not the site's: another site of theirs
+    ) -> None:
         self.notice = notice
         self.session = session
         self.directory = directory
         self.before = before
-        self.reader = Reader(directory, notice.site, session.timezone)
+        self.reader = reader or Reader(directory, notice.site, session.timezone)
         self.say = self.reader.say
         self.part = session.participation(notice.site)
         self.hosting = notice.site == session.host_site
@@ -69,23 +70,20 @@ class Words:
             first_line=when[:1].upper() + when[1:],
             paragraphs=tuple(self._paragraphs()),
             sections=tuple(section for section in self._sections() if section.lines),
-            footer=self.footer(),
+            footer=self.reader.footer(answered_by([self.session], self.directory)),
         )
 
     def section(self) -> Section:
         """The session among others: all that a reminder of it says, its title at the head."""
         when = self._line(Message("Date and hour"), self.reader.moment(self.start))
+        another = self.notice.site != self.reader.code
+        whose = [self._line(Message("Your site"), self._name(self.notice.site))] if another else []
         _, *facts = self._facts()
         asked = [self._line(Message("Your site’s answer"), self.say(Message("awaited")))] if self._awaited() else []
         to_ring = [line for line in self._to_ring() if not self.hosting]
         ways = [replace(line, label=self.say(Message("To answer or to ask"))) for line in to_ring]
         hours = self.reader.hours(self.start, self._others())
-        return Section(heading=self.session.title, lines=(when, *facts, *asked, *ways, *hours))
-
-    def footer(self) -> str:
-        if contacts(self.directory, self.session.host_site):
-            return self.say(Message("This mail was sent by a program. An answer to it reaches {host}.", host=self.host))
-        return self.say(Message("This mail was sent by a program."))
+        return Section(heading=self.session.title, lines=(when, *whose, *facts, *asked, *ways, *hours))
 
     # What it is about
 
@@ -115,6 +113,8 @@ class Words:
                 return Message("{host} invites your site to this videoconference.", host=self.host)
             case "update":
                 return Message("This videoconference has changed. What stands here is what holds now.")
+            case "cancellation" if self.session.status == "cancelled" and self.notice.due_at >= self.start:
+                return Message("This videoconference did not take place.")
             case "cancellation" if self.session.status == "cancelled":
                 return Message("This videoconference does not take place.")
             case "cancellation" if self.part is not None:
@@ -159,7 +159,7 @@ class Words:
             return
         yield from self._law()
         if self._awaited():
-            yield self.say(Message("Your site's answer is awaited: ring or write to {host}.", host=self.host))
+            yield self.say(Message("Your site’s answer is awaited: ring or write to {host}.", host=self.host))
         yield from self.odd_hours()
 
     def _awaited(self) -> bool:
@@ -167,8 +167,8 @@ class Words:
         return self.part is not None and not self.hosting and self.part.answer in ("pending", "tentative")
 
     def _short_notice(self) -> bool:
-        """Whether a change or cancellation concerns the next two days, by the hour told before or the new one."""
-        if self.notice.kind not in ("update", "cancellation", "place-lost"):
+        """Whether what is told concerns the next two days, by the hour told before or the new one."""
+        if self.notice.kind not in ("update", "cancellation", "declined", "place-lost"):
             return False
         hours = [self.start, *([self.before.start] if self.before else [])]
         return any(timedelta() <= hour - self.notice.due_at < SHORT_NOTICE for hour in hours)
@@ -245,8 +245,9 @@ class Words:
             yield self._line(Message("Access code"), self.session.access_code)
 
     def _tells_code(self, part: Participation | None) -> bool:
-        """The access code stands in the last reminder alone, to sites that accepted."""
-        if self.notice.kind != "reminder" or part is None or part.answer != "accepted":
+        """The access code stands in the last reminder, and in what is told later than that, to sites that accepted."""
+        tells = self.notice.kind in ("reminder", "invitation", "update")
+        if not tells or part is None or part.answer != "accepted":
             return False
         hours = [reminds_at(self.session, lead) for lead in leads(self.session, self.directory)]
         return self.notice.due_at >= max(hours, default=self.start)
@@ -278,8 +279,8 @@ class Words:
         return f"{said} – {text}" if text else said
 
     def _others(self) -> list[Site]:
-        """The other sites that take part, the host first."""
-        codes = [part.site for part in self.session.taking_part() if part.site != self.notice.site]
+        """The other sites that take part, the host first: those whose hour is not the reader's own."""
+        codes = [part.site for part in self.session.taking_part() if part.site != self.reader.code]
         return [self.directory.sites[code] for code in codes if code in self.directory.sites]
 
     def _concerned(self) -> str:

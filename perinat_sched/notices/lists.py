@@ -13,14 +13,20 @@ from perinat_sched.notices.layout import Letter, Line, Section
 from perinat_sched.notices.letter import Words
 from perinat_sched.notices.notice import Notice, OddPeriod
 from perinat_sched.notices.reader import Reader
+from perinat_sched.notices.readers import answered_by
 from perinat_sched.sites.network import Directory
 
 
 def digest(reminders: Sequence[tuple[Notice, Session]], directory: Directory) -> Letter:
-    """The letter of reminders that fall due together, the sessions in the order in which they begin."""
+    """The letter of reminders that fall due together, the sessions in the order in which they begin.
+
+    Whoever reads for several sites reads it in one language and by one clock, those of the site that begins.
+    """
     ordered = sorted(reminders, key=lambda entry: (entry[1].start, entry[1].id))
-    words = [Words(notice, session, directory) for notice, session in ordered]
-    reader, when = words[0].reader, words[0].reader.moment(ordered[0][1].start)
+    first, begins = ordered[0]
+    reader = Reader(directory, first.site, begins.timezone)
+    words = [Words(notice, session, directory, reader=reader) for notice, session in ordered]
+    when = reader.moment(begins.start)
     return Letter(
         language=reader.language,
         subject=reader.say(
@@ -32,7 +38,12 @@ def digest(reminders: Sequence[tuple[Notice, Session]], directory: Directory) ->
             *dict.fromkeys(warning for each in words for warning in each.odd_hours()),
         ),
         sections=tuple(each.section() for each in words),
-        footer=reader.say(Message("These reminders come in one mail because they fall due together.")),
+        footer=" ".join(
+            [
+                reader.say(Message("These reminders come in one mail because they fall due together.")),
+                reader.footer(answered_by([session for _, session in ordered], directory)),
+            ]
+        ),
     )
 
 
@@ -72,7 +83,7 @@ def odd_hours(notice: Notice, period: OddPeriod, sessions: Sequence[Session], di
         first_line=first[:1].upper() + first[1:],
         paragraphs=(reader.say(opening),),
         sections=tuple(section for section in (hours, to_ask) if section.lines),
-        footer=reader.say(Message("This mail was sent by a program.")),
+        footer=reader.footer(answered_by(sessions, directory)),
     )
 
 

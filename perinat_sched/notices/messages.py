@@ -17,12 +17,12 @@ from typing import Literal
 
 from perinat_sched.booking.session import Session
 from perinat_sched.feeds.calendar import invitation
+from perinat_sched.i18n import Message, say
 from perinat_sched.notices import letter, lists, mime
-from perinat_sched.notices.layout import Letter, as_html, as_text
+from perinat_sched.notices.layout import Letter, Line, Section, as_html, as_text
 from perinat_sched.notices.notice import Facts, Notice, OddPeriod
-from perinat_sched.notices.reader import Reader
-from perinat_sched.notices.readers import contacts
-from perinat_sched.sites.network import Directory
+from perinat_sched.notices.readers import answered_by
+from perinat_sched.sites.network import Directory, Site
 
 KEPT = 64  # letters whose prints are at hand: the contacts of a site get the same words
 
@@ -48,9 +48,9 @@ def compose(
     the reader stops reminders. Raises UnsafeHeader when a text cannot stand in the mail's head.
     """
     written = letter.write(notice, session, directory, before)
-    written = _with_stop(written, stop_url, Reader(directory, notice.site, session.timezone))
-    hosts = contacts(directory, session.host_site)
-    headers = _headers(notice, written, mail_from, reply_to=hosts, thread=thread, stop_url=stop_url)
+    written = _with_stop(written, stop_url)
+    host = answered_by([session], directory)
+    headers = _headers(notice, written, mail_from, host, thread=thread, stop_url=stop_url)
     return mime.message(headers, _body(notice, session, directory, written, mail_from))
 
 
@@ -58,10 +58,10 @@ def digest(
     reminders: Sequence[tuple[Notice, Session]], directory: Directory, *, mail_from: str, stop_url: str | None = None
 ) -> bytes:
     """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's."""
-    first, session = reminders[0]
-    written = lists.digest(reminders, directory)
-    written = _with_stop(written, stop_url, Reader(directory, first.site, session.timezone))
-    return mime.message(_headers(first, written, mail_from, stop_url=stop_url), _prints(first, written))
+    first, _ = reminders[0]
+    written = _with_stop(lists.digest(reminders, directory), stop_url)
+    host = answered_by([session for _, session in reminders], directory)
+    return mime.message(_headers(first, written, mail_from, host, stop_url=stop_url), _prints(first, written))
 
 
 def warning(
@@ -69,19 +69,27 @@ def warning(
 ) -> bytes:
     """The mail that tells a reader of an odd period."""
     written = lists.odd_hours(notice, period, sessions, directory)
-    return mime.message(_headers(notice, written, mail_from), _prints(notice, written))
+    host = answered_by(sessions, directory)
+    return mime.message(_headers(notice, written, mail_from, host), _prints(notice, written))
 
 
-def _with_stop(written: Letter, stop_url: str | None, reader: Reader) -> Letter:
-    return replace(written, sections=(*written.sections, letter.stop(stop_url, reader))) if stop_url else written
+def _with_stop(written: Letter, stop_url: str | None) -> Letter:
+    """With what its reader does to get no more reminders."""
+    if stop_url is None:
+        return written
+    label = say(Message("No more reminders to this address"), written.language)
+    stop = Section(
+        heading=say(Message("Reminders"), written.language), lines=(Line(label=label, value=stop_url, link=True),)
+    )
+    return replace(written, sections=(*written.sections, stop))
 
 
 def _headers(
     notice: Notice,
     written: Letter,
     mail_from: str,
+    host: Site | None,
     *,
-    reply_to: Sequence[str] = (),
     thread: str | None = None,
     stop_url: str | None = None,
 ) -> list[tuple[str, str]]:
@@ -92,7 +100,7 @@ def _headers(
         ("Subject", written.subject),
         ("Date", format_datetime(notice.due_at)),
         ("Message-ID", notice.message_id),
-        *(("Reply-To", mime.address(address, "Reply-To")) for address in reply_to[:1]),
+        *([("Reply-To", mime.address(host.contacts[0], "Reply-To"))] if host else []),
         *([("References", thread)] if thread else []),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),

@@ -43,9 +43,17 @@ class Facts:
     sites: tuple[str, ...]  # all that were asked, sorted
     host: str
     lost: bool = False  # the reader's place no longer fits
-    # How the start was told. Not compared: it follows from the start, until a law on clocks changes.
+    # How the start was told; rows of the first release do not know. It follows from the start until a law on clocks
+    # changes, or the site's zone in the configuration. What is sent is written by the clocks of that moment, whatever
+    # stands here; only planning asks whether a reader knows another hour (`tells_as`).
     wall: datetime | None = field(default=None, compare=False)  # the session's, naive
     local: datetime | None = field(default=None, compare=False)  # the reader's, aware
+    zone: str | None = field(default=None, compare=False)  # the reader's: whose hour `local` is
+
+    def tells_as(self, other: Facts) -> bool:
+        """Whether both tell a reader the same, the hour on the reader's clock included."""
+        hours = [facts.local.replace(tzinfo=None) for facts in (self, other) if facts.local]
+        return self == other and len(set(hours)) <= 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +176,15 @@ class Address:
 
     recipient: str
     site: str
+
+
+LONG_AFTER = timedelta(hours=1)
+
+
+def fresh(due_at: datetime, now: datetime) -> datetime:
+    """When a mail is due that is planned only now: a date long past would hide it among the old ones in a mailbox, and
+    would hide from it that less than two days remain."""
+    return due_at if now - due_at <= LONG_AFTER else now.replace(microsecond=0)
 
 
 def planned(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import reminders
-from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, in_order, planned
+from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, fresh, in_order, planned
 from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, readers_of
 from perinat_sched.sites.network import Directory
 
@@ -119,18 +119,21 @@ class _Planner:
 
     def _news(self, reader: Address | None, rows: Sequence[Notice]) -> Iterator[Notice]:
         """For one reader (None: not to come): keep the row that says the truth, skip what waits besides, or add one."""
-        standing = [row for row in rows if row.state != "skipped"]
+        standing = [row for row in rows if row.state != "skipped" or row.reached]
         settled = [row for row in standing if not row.waits]
         reached = [row for row in rows if row.reached]
         invited = bool(reached) and reached[-1].kind != "cancellation"
         facts = facts_for(self.session, self.directory, reader.site) if reader else None
 
         def says_it(row: Notice) -> bool:
-            return row.facts == facts and row.kind != "cancellation" if facts else row.kind == "cancellation"
+            if facts is None:
+                return row.kind == "cancellation"
+            return row.kind != "cancellation" and row.news is not None and row.news.tells_as(facts)
 
-        # The last word that has left or was refused, else the last that waits, may already say it.
-        last_words = [*settled[-1:], *standing[-1:]]
-        kept = next((row for row in last_words if says_it(row)), None)
+        # The last word that has left may already say it, else the last that was refused, else the last that waits. One
+        # that was skipped when it had left in doubt is the last word, too, but nobody tries it again.
+        last_words = [*reached[-1:], *settled[-1:], *standing[-1:]]
+        kept = next((row for row in last_words if row.state != "skipped" and says_it(row)), None)
         reason: Reason = "cancelled" if self.session.status == "cancelled" else "superseded"
         yield from (_skipped(row, reason) for row in standing if row is not kept and _skippable(row))
         if kept is not None:
@@ -155,7 +158,11 @@ class _Planner:
         ]
         left = [row.handed_at or row.due_at for row in rows if row.reached]
         due_at = max(self.changed_at, min([*unsettled, self.changed_at + self.settle]))
-        return max([due_at, *(at + A_SECOND for at in left)])
+        return max([self._fresh(due_at), *(at + A_SECOND for at in left)])
+
+    def _fresh(self, due_at: datetime) -> datetime:
+        """Now, for what is planned anew because its readers or their clocks are others, long after any change."""
+        return fresh(due_at, self.now) if self.rows else due_at
 
     def _comes(self, site: str) -> bool:
         part = self.session.participation(site)
@@ -180,7 +187,7 @@ class _Planner:
                     if (site, fold(contact)) not in told:
                         told.add((site, fold(contact)))
                         to = Address(recipient=contact, site=host)
-                        due_at = self.changed_at + self.settle
+                        due_at = self._fresh(self.changed_at + self.settle)
                         yield self._add(kind, to, about=f"{site}:", facts=Concern(site=site), due_at=due_at)
 
     def _add(self, kind: Kind, to: Address, *, facts: About | None, due_at: datetime, about: str = "") -> Notice:

@@ -54,9 +54,10 @@ class Reader:
         """An instant in the reader's date and hour, with the place."""
         return self.told(self.local(instant))
 
-    def told(self, local: datetime) -> str:
-        """A local date and hour of the reader's, as it was told."""
-        return moment(local, self.language, self.place)
+    def told(self, local: datetime, zone: str | None = None) -> str:
+        """A local date and hour of the reader's, as it was told; `zone`: the reader's of that time."""
+        place = self.place if zone in (None, self.zone) else self.place_in(zone, None)
+        return moment(local, self.language, place)
 
     def hours(self, start: datetime, others: Iterable[Site]) -> Iterator[Line]:
         """Every other site's hour, with its date where that is not the reader's."""
@@ -69,6 +70,12 @@ class Reader:
     def ways_to(self, site: Site) -> list[str]:
         """How a site is reached: by telephone first."""
         return [way for way in (site.phone, *site.contacts) if way]
+
+    def footer(self, host: Site | None) -> str:
+        """Who has written, and whom an answer reaches (`host`; nobody promises the host its own answers)."""
+        if host and host.code != self.code:
+            return self.say(Message("This mail was sent by a program. An answer to it reaches {host}.", host=host.name))
+        return self.say(Message("This mail was sent by a program."))
 
     def difference(self, instant: datetime, there: str) -> str:
         """`5 h`, `3 h 30`: how far the reader's clocks and another zone's are apart at an instant."""

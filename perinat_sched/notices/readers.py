@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import Address, Facts, Kind
-from perinat_sched.sites.network import Directory, Reminder
+from perinat_sched.sites.network import Directory, Reminder, Site
 
 THE_BRIDGE = ""  # where a site's code stands: the session has lost its bridge
 
@@ -22,6 +22,13 @@ def contacts(directory: Directory, site: str) -> tuple[str, ...]:
     """Who reads for a site; nobody, for one that the configuration no longer has."""
     known = directory.sites.get(site)
     return known.contacts if known else ()
+
+
+def answered_by(sessions: Iterable[Session], directory: Directory) -> Site | None:
+    """The site that an answer to a mail about these sessions reaches: their host, where all have one and the same."""
+    hosts = {session.host_site for session in sessions}
+    host = directory.sites.get(hosts.pop()) if len(hosts) == 1 else None
+    return host if host and host.contacts else None
 
 
 def readers_of(session: Session, directory: Directory) -> dict[str, Address]:
@@ -38,6 +45,7 @@ def facts_for(session: Session, directory: Directory, site: str) -> Facts:
     """What the readers at a site must hear of a session."""
     part = session.participation(site)
     known = directory.sites.get(site)
+    zone = known.timezone if known else session.timezone
     return Facts(
         site=site,
         start=session.start,
@@ -49,7 +57,8 @@ def facts_for(session: Session, directory: Directory, site: str) -> Facts:
         host=session.host_site,
         lost=bool(part and part.lost),
         wall=session.wall_start,
-        local=zones.to_local(session.start, known.timezone if known else session.timezone),
+        local=zones.to_local(session.start, zone),
+        zone=zone,
     )
 
 

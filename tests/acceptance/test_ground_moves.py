@@ -59,8 +59,10 @@ def a_winter_day() -> date:
     return first + timedelta(days=(2 - first.weekday()) % 7)
 
 
-def configure(service: Service, *, opens: str = "00:00", more_of_paris: str = "") -> None:
-    sites = {"guest": "Indian/Reunion", **{code: zone for code, (zone, *_) in HOSTS.items()}}
+def configure(
+    service: Service, *, opens: str = "00:00", more_of_paris: str = "", guest: str = "Indian/Reunion"
+) -> None:
+    sites = {"guest": guest, **{code: zone for code, (zone, *_) in HOSTS.items()}}
     text = NETWORK
     for code, zone in sites.items():
         contacts = f'"staff@{code}.example"' + (more_of_paris if code == "paris" else "")
@@ -205,3 +207,27 @@ async def test_other_hours_and_another_contact_are_announced_by_check_and_done_b
         async with client.get(f"{service.url}/metrics") as response:
             assert 'perinat_ground_moved_total{what="lost"} 1.0' in await response.text()
     assert "no longer fit\n  none" in await service.run("check")
+
+
+async def test_a_site_whose_time_zone_is_mended_is_told_its_hour_before_and_after_and_nobody_else_is(
+    service: Service,
+) -> None:
+    configure(service, guest="Europe/Paris")
+    await service.start()
+    token = await service.token()
+    before = (await book_all(service, token))["paris"]
+    async with service.client(token) as client:
+        await notices_of(client, before, 2)
+    await service.stop()
+
+    configure(service)
+    await service.start()
+    async with service.client(token) as client:
+        after = (await sessions_of(client))["paris"]
+        assert (after["start"], after["sequence"]) == (before["start"], before["sequence"])
+        told = await notices_of(client, after, 3)
+    [update] = [item for item in told if item["kind"] == "update"]
+    assert update["recipient"] == "staff@guest.example"
+    text = mails(service)[update["message_id"]]
+    assert "à 14 h 00 (heure de Paris) » à « " in text
+    assert "à 17 h 00 (heure de La Réunion) »" in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import store
 from perinat_sched.notices.delivery import LEASE
-from perinat_sched.notices.mailer import Refused, TryLater
+from perinat_sched.notices.mailer import Connection, Refused, TryLater
 from perinat_sched.notices.notice import Notice, message_id
 from perinat_sched.sites.network import Reminder
 from tests.builders import A_DAY_BEFORE
@@ -25,6 +27,7 @@ from tests.notices.examples import (
     Mailbox,
     changed,
     network,
+    part,
     read,
     session,
 )
@@ -82,6 +85,59 @@ async def test_a_session_cancelled_meanwhile_drops_out(room: PostRoom):
         ("skipped", "cancelled"),
         ("sent", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"wall": "2027-01-21T16:00"}, "moved", id="moved"),
+        pytest.param({"status": "cancelled"}, "cancelled", id="cancelled"),
+        pytest.param({"participations": (LILLE, part("calais", "declined"))}, "not-taking-part", id="declined"),
+        pytest.param({"participations": (LILLE,)}, "not-taking-part", id="removed"),
+    ],
+)
+async def test_what_changes_between_the_claim_and_the_mail_is_not_in_the_digest(
+    room: PostRoom, change: dict[str, Any], reason: str
+):
+    """Another node commits it while this one connects."""
+    sessions = await booked(room, numbered(1), numbered(2), numbered(3))
+
+    class Slow(Mailbox):
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[Connection]:
+            if not self.connections:
+                await room.change(changed(sessions[1], after=room.now - sessions[1].updated_at, **change))
+            async with super().connection() as connection:
+                yield connection
+
+    slow = Slow()
+    await room.delivery(slow).deliver()
+    [mail] = [mail for mail in slow.to(READER) if str(mail["Subject"]).startswith("Rappel")]
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert [number for number in (1, 2, 3) if f"https://v.example/{number}" in body.get_content()] == [1, 3]
+    rows = [
+        next(row for row in await room.rows(each) if (row.kind, row.recipient) == ("reminder", READER))
+        for each in sessions
+    ]
+    assert [(row.state, row.last_error) for row in rows] == [("sent", None), ("skipped", reason), ("sent", None)]
+
+
+async def test_who_stops_reminders_between_the_claim_and_the_mail_gets_none(room: PostRoom):
+    """MAIL-04"""
+    sessions = await booked(room, numbered(1), numbered(2))
+
+    class Stopping(Mailbox):
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[Connection]:
+            await room.database.write(lambda tx: store.set_unsubscribed(tx, READER.upper(), room.now))
+            async with super().connection() as connection:
+                yield connection
+
+    stopping = Stopping()
+    await room.delivery(stopping).deliver()
+    assert stopping.to(READER) == []
+    assert {row.last_error for row in await reminders(room, sessions)} == {"unsubscribed"}
 
 
 async def test_of_two_where_one_drops_out_the_other_is_an_ordinary_reminder(room: PostRoom):

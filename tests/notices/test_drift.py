@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ async def test_a_service_that_was_down_that_day_tells_it_later_of_what_is_still_
     [mail] = await warnings(room)
     assert "Heure inhabituelle" in mail["Subject"]
     assert "Séance du 18" in mail["Subject"]
+    assert parsedate_to_datetime(mail["Date"]) == room.now  # not the day on which it should have been sent
 
 
 async def test_what_is_cancelled_or_declined_before_the_mail_leaves_is_not_in_it(room: PostRoom):

@@ -69,6 +69,7 @@ CANCELLED_ODD = changed(ODD, status="cancelled", cancellation_code="no_case")
 SHORTLY = timedelta(days=16, hours=6)  # after the booking; two hours less than two days before the start
 SHORT_MOVE = changed(WIDE, "2027-01-25T15:00", after=SHORTLY)
 SHORT_CANCELLATION = changed(WIDE, status="cancelled", cancellation_code="staffing", after=SHORTLY)
+NO_SHOW = changed(WIDE, status="cancelled", cancellation_code="no_show", updated_at=WIDE.end + timedelta(hours=1))
 LOST = changed(
     WIDE,
     status="tentative",
@@ -145,6 +146,14 @@ def law_mail(site: str, *, directory: Directory = NETWORK, stays: bool = False) 
     return compose(row, now, directory, mail_from=MAIL_FROM, before=before, thread=THREAD)
 
 
+def zone_mail(*, directory: Directory = NETWORK) -> bytes:
+    """The site was configured with Paris's clock until somebody mended that."""
+    elsewhere = network(reunion=replace(NETWORK.sites["reunion"], timezone="Europe/Paris"))
+    before = facts_for(WIDE, elsewhere, "reunion")
+    row = replace(planned("invitation", "reunion", WIDE), kind="update")
+    return compose(row, WIDE, directory, mail_from=MAIL_FROM, before=before, thread=THREAD)
+
+
 CASES: dict[str, tuple[Any, ...]] = {
     "invitation-host": ("invitation", "lille", WIDE),
     "invitation-paris": ("invitation", "calais", WIDE),
@@ -171,6 +180,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "cancellation-noumea": ("cancellation", "noumea", CANCELLED, WIDE),
     "cancellation-short-notice-host": ("cancellation", "lille", SHORT_CANCELLATION, WIDE),
     "cancellation-short-notice-montreal": ("cancellation", "sainte-justine", SHORT_CANCELLATION, WIDE),
+    "cancellation-no-show-noumea": ("cancellation", "noumea", NO_SHOW, WIDE),
     "cancellation-removed-reunion": ("cancellation", "reunion", REMOVED, WIDE),
     "cancellation-declined-paris": ("cancellation", "calais", REFUSED, WIDE),
     "declined-host": ("declined", "lille", REFUSED, WIDE),
@@ -197,6 +207,7 @@ def _mails() -> dict[str, Callable[[], bytes]]:
         found[f"digest-noumea-{language}"] = partial(digest_mail, "noumea", directory=words)
         found[f"drift-montreal-{language}"] = partial(drift_mail, ODD, ODD_SECOND, directory=words)
         found[f"drift-one-montreal-{language}"] = partial(drift_mail, ODD, directory=words)
+        found[f"update-zone-reunion-{language}"] = partial(zone_mail, directory=words)
         found[f"update-law-montreal-{language}"] = partial(law_mail, "sainte-justine", directory=words)
         found[f"update-law-paris-{language}"] = partial(law_mail, "calais", directory=words, stays=True)
     return found
@@ -320,8 +331,7 @@ def test_a_mail_says_what_it_is(every_mail):
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert parsed["X-Auto-Response-Suppress"] == "All"
     assert parsed["Content-Language"] in ("fr", "en")
-    several = parsed["Subject"].startswith(("Rappel\u00a0: 2", "Reminder: 2", "Heure", "Unusual"))
-    assert parsed["Reply-To"] == (None if several else "staff@lille.example")
+    assert parsed["Reply-To"] == "staff@lille.example"
     assert parsedate_to_datetime(parsed["Date"]).utcoffset() == timedelta()
     assert parsed["Message-ID"].endswith("@perinat.example>")
 
@@ -472,6 +482,16 @@ def test_the_hour_before_a_change_of_law_is_the_one_that_was_told():
     assert "à 9 h 00 (heure de Montréal) → jeudi 18 mars 2027 à 10 h 00 (heure de Montréal)" in text
 
 
+def test_a_mended_time_zone_is_told_in_the_hour_before_and_the_hour_after():
+    text = plain(MAILS["update-zone-reunion-fr"]()).replace("\u00a0", " ")
+    was, now = (
+        "jeudi 21 janvier 2027 à 15 h 00 (heure de Paris)",
+        "jeudi 21 janvier 2027 à 18 h 00 (heure de La Réunion)",
+    )
+    assert f"votre heure passe de « {was} » à « {now} »" in text
+    assert f"- Date et heure : {was} → {now}" in text
+
+
 def test_a_move_is_no_change_of_law():
     assert "La loi sur l’heure" not in plain(MAILS["update-odd-week-montreal-fr"]())
 
@@ -542,6 +562,61 @@ def test_the_reason_of_an_override_is_told_to_whom_it_concerns_alone():
 def test_an_update_says_what_changed_from_what_to_what(change, line):
     text = plain(mail("update", "calais", changed(session(), **change), session()))
     assert line in text.replace("\u00a0", " ").splitlines()
+
+
+@pytest.mark.parametrize(("hours", "told"), [(25, False), (23, True)])
+def test_what_is_told_later_than_the_last_reminder_carries_the_access_code(hours, told):
+    """A session booked, or moved, for tomorrow: no reminder comes any more that could say it."""
+    shortly = session(updated_at=WIDE.start - timedelta(hours=hours), participations=EVERYWHERE)
+    assert ("4711" in plain(mail("invitation", "calais", shortly))) == told
+    assert "4711" not in plain(mail("invitation", "sainte-justine", shortly))
+    moved = changed(WIDE, "2027-01-21T15:30", updated_at=WIDE.start - timedelta(hours=hours - 1))
+    assert ("4711" in plain(mail("update", "calais", moved, WIDE))) == told
+    [calendar] = list(read(mail("update", "calais", moved, WIDE)).iter_attachments())
+    assert b"4711" not in content(calendar)
+
+
+def test_a_refusal_within_48_hours_names_the_site_to_ring():
+    refused = replace(REFUSED, updated_at=WIDE.start - timedelta(hours=47))
+    text = plain(mail("declined", "lille", refused, WIDE))
+    assert "moins de 48" in text.replace("\u00a0", " ")
+    assert text.partition("À APPELER SANS ATTENDRE")[2].count("\n- ") == 1
+    assert "CH de Calais" in text.partition("À APPELER SANS ATTENDRE")[2]
+
+
+def test_the_host_is_not_promised_its_own_answer():
+    last_line = {site: plain(mail("invitation", site, WIDE)).strip().splitlines()[-1] for site in ("lille", "calais")}
+    assert last_line["lille"] == "Ce courriel est envoyé par un programme."
+    assert last_line["calais"].endswith("Une réponse parvient au site hôte, CHU de Lille – Jeanne de Flandre.")
+
+
+def test_an_answer_to_reminders_of_several_hosts_is_promised_to_none():
+    """MAIL-03: where all have one host, it answers (`test_a_mail_says_what_it_is`)."""
+    other = replace(SECOND, host_site="sainte-justine")
+    reminders = [(planned("reminder", "calais", each), each) for each in (other, WIDE)]
+    raw = digest(reminders, NETWORK, mail_from=MAIL_FROM, stop_url=STOP)
+    assert read(raw)["Reply-To"] is None
+    assert plain(raw).strip().endswith("Ce courriel est envoyé par un programme.")
+
+
+def test_who_reads_for_two_sites_reads_their_reminders_in_one_language_and_by_one_clock():
+    """MAIL-06"""
+    at_calais, at_childrens = WIDE, replace(SECOND, participations=(LILLE, EVERYWHERE[3]))
+    reminders = [
+        (planned("reminder", "childrens", at_childrens), at_childrens),
+        (planned("reminder", "calais", at_calais), at_calais),
+    ]
+    raw = digest(reminders, NETWORK, mail_from=MAIL_FROM, stop_url=STOP)
+    text = plain(raw).replace("\u00a0", " ")
+    assert read(raw)["Content-Language"] == "fr"
+    first, _, second = text.partition("VISIO PÉRINAT — CPDPN")
+    assert "- Votre site" not in first
+    assert second.splitlines()[1:3] == [
+        "- Date et heure : jeudi 21 janvier 2027 à 16 h 30 (heure de Paris)",
+        "- Votre site : Montreal Children’s Hospital",
+    ]
+    assert "- Montreal Children’s Hospital : 10 h 30 (heure de Montréal)" in second
+    assert not re.search(r"Date and|Reminders|takes part", text)
 
 
 def test_a_host_without_contacts_promises_no_answer():

@@ -7,9 +7,9 @@ import pytest
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import Notice
-from perinat_sched.notices.policy import objection
+from perinat_sched.notices.policy import Plan, objection
 from perinat_sched.notices.readers import reminds_at
-from perinat_sched.sites.network import Reminder
+from perinat_sched.sites.network import Directory, Reminder
 from tests.builders import A_DAY_BEFORE, a_site
 from tests.notices.examples import (
     A_WEEK_BEFORE,
@@ -256,6 +256,29 @@ def test_a_mail_that_may_have_arrived_is_followed_by_an_update_and_by_a_cancella
     moved = changed(session(), "2027-01-22T15:00")
     assert len(of(desk.plan(moved).new, "update")) == 4
     assert len(of(desk.plan(changed(moved, status="cancelled")).new, "cancellation")) == 4
+
+
+def test_a_cancellation_in_doubt_that_is_taken_back_is_followed_by_the_truth_though_it_was_told_before():
+    """The reader may have crossed the session out."""
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    for row in list(desk.rows.values()):
+        if row.kind == "cancellation":
+            desk.rows[row.id] = replace(row, handed_at=row.due_at, ambiguous=True)
+    moved = changed(cancelled, "2027-01-22T15:00", status="confirmed")
+    desk.plan(moved)
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert of(plan.new, *CALENDAR) == [("invitation", reader) for reader in EVERYBODY]
+
+
+def test_a_change_that_was_refused_and_taken_back_is_not_news_to_who_never_heard_of_it():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    desk.becomes("failed", kind="update", recipient="staff@calais.example")
+    desk.becomes("sent", kind="update")
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert ("update", "staff@calais.example") not in of(plan.new, *CALENDAR)
+    assert len(of(plan.new, *CALENDAR)) == len(EVERYBODY) - 1
 
 
 def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
@@ -591,6 +614,67 @@ def test_a_refusal_whose_session_is_cancelled_before_the_mail_left_is_not_told()
     assert {(row.state, row.last_error) for row in desk.rows.values() if row.kind == "declined"} == {
         ("skipped", "cancelled")
     }
+
+
+def at_another_clock(timezone: str) -> Directory:
+    """The network with Sainte-Justine under another clock than Montréal's."""
+    return network(sainte_justine=replace(NETWORK.sites["sainte-justine"], timezone=timezone))
+
+
+def test_a_site_whose_clock_is_another_one_is_told_its_hour_anew_and_nobody_else_is():
+    """When the ground moves: the session keeps its moment, its people read another hour."""
+    desk = invited()
+    desk.directory = at_another_clock("America/Halifax")
+    plan = desk.plan(session(), now=BOOKED + timedelta(days=3))
+    assert of(plan.new, *CALENDAR) == [("update", "staff@sainte-justine.example")]
+    [update] = plan.new
+    assert update.due_at == BOOKED + timedelta(days=3)  # not the hour of a change of the session there is none of
+    assert not [row for row in desk.rows.values() if row.lead and row.state != "due"]
+    desk.sent()
+    assert desk.plan(session(), now=BOOKED + timedelta(days=4)) == Plan()
+    desk.directory = NETWORK
+    assert of(desk.plan(session(), now=BOOKED + timedelta(days=5)).new, *CALENDAR) == [
+        ("update", "staff@sainte-justine.example")
+    ]
+
+
+@pytest.mark.parametrize("timezone", ["America/Montreal", "America/New_York"])
+def test_a_clock_that_shows_the_same_hour_is_no_news(timezone):
+    desk = invited()
+    desk.directory = at_another_clock(timezone)
+    assert desk.plan(session(), now=BOOKED + timedelta(days=3)) == Plan()
+
+
+def test_a_row_of_the_first_release_knows_no_hour_and_calls_for_no_mail():
+    desk = invited()
+    desk.rows = {
+        row.id: replace(row, facts=replace(row.news, local=None, wall=None, zone=None)) if row.news else row
+        for row in desk.rows.values()
+    }
+    assert desk.plan(session(), now=BOOKED + timedelta(days=3)) == Plan()
+
+
+def test_who_was_not_yet_told_the_other_hour_gets_one_invitation_and_no_update():
+    desk = Desk(at_another_clock("America/Halifax"))
+    desk.plan(session())
+    desk.directory = NETWORK
+    desk.plan(session())
+    standing = [row for row in desk.rows.values() if row.kind in CALENDAR and row.site == "sainte-justine"]
+    assert [row.kind for row in standing if row.state == "due"] == ["invitation"]
+
+
+def test_a_contact_who_comes_with_another_configuration_is_invited_now_and_not_at_the_hour_of_the_booking():
+    """A mail dated months ago would lie among the old ones."""
+    desk, later = invited(), BOOKED + timedelta(days=10, milliseconds=7)
+    desk.directory = network(
+        calais=replace(NETWORK.sites["calais"], contacts=("staff@calais.example", "garde@x.example"))
+    )
+    plan = desk.plan(session(), now=later)
+    assert [(row.kind, row.due_at, row.state) for row in plan.new] == [
+        ("invitation", BOOKED + timedelta(days=10), "due"),
+        ("reminder", datetime(2027, 1, 20, 14, tzinfo=UTC), "due"),
+    ]
+    assert {row.recipient for row in plan.new} == {"garde@x.example"}
 
 
 def test_an_address_that_left_the_configuration_hears_nothing_while_its_site_still_comes():

@@ -247,3 +247,17 @@ async def test_a_mail_that_no_longer_says_the_truth_is_skipped_when_it_is_sent_a
 def elsewhere(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails that leave become files of this test."""
     monkeypatch.setattr(app, "MAIL_FOLDER", tmp_path / "mail")
+
+
+async def test_reminders_that_no_longer_help_are_counted_by_reason(api: Api) -> None:
+    """Never silent: what was skipped stands in the metrics and beside its session."""
+    admin = await api.of("admin")
+    session = await admin.book(start="2027-01-04T15:00")  # in six hours; the day before is past
+
+    await api.services.delivery.plan()
+
+    beside = (await admin("GET", f"/sessions/{session['id']}/notices")).json["items"]
+    skipped = [one for one in beside if one["kind"] == "reminder"]
+    assert {(one["state"], one["last_error"]) for one in skipped} == {("skipped", "too-late")}
+    metrics = (await api.anybody("GET", "//metrics")).body.decode()
+    assert f'perinat_reminders_skipped_total{{reason="too-late"}} {len(skipped)}.0' in metrics

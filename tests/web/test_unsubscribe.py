@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from aiohttp import FormData
@@ -12,6 +13,8 @@ from tests.web.callers import Api
 
 READER = "Staff@Calais.example"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+FORM = "application/x-www-form-urlencoded"
+FOREIGN = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
 
 
 def path_of(api: Api, address: str = READER) -> str:
@@ -35,6 +38,34 @@ async def test_one_click_without_login_stops_the_reminders_in_any_case_of_the_ad
     assert await stopped(api)
     token = path_of(api, READER.lower()).rpartition("/")[2]
     assert await api.services.unsubscribing.stopped(token)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({"data": b"List-Unsubscribe=One-Click", "headers": {"Content-Type": FORM}}, id="as RFC 8058 says"),
+        pytest.param({"data": FormData(ONE_CLICK, default_to_multipart=True)}, id="multipart, as it says too"),
+        pytest.param({"data": b"", "headers": {"Content-Type": FORM}}, id="without a body"),
+        pytest.param({"data": FormData(ONE_CLICK), "headers": FOREIGN}, id="from a mail program's own page"),
+        pytest.param({"data": FormData(ONE_CLICK), "headers": {"Cookie": "a=b"}}, id="with another's cookie"),
+    ],
+)
+async def test_one_click_works_from_any_mail_program(api: Api, how: dict[str, Any]) -> None:
+    """RFC 8058: the signed address alone is the right to stop; no cookie, no origin and no body is."""
+    assert (await api.client.post(path_of(api), **how)).status == 200
+    assert await stopped(api)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_nothing_but_a_post_stops_reminders(api: Api, method: str) -> None:
+    assert (await api.client.request(method, path_of(api))).status == 405
+    assert not await stopped(api)
+
+
+async def test_the_way_back_is_no_way_to_stop_and_needs_its_own_post(api: Api) -> None:
+    await api.client.post(path_of(api))
+    assert (await api.client.get(path_of(api) + "/undo")).status == 405
+    assert await stopped(api)
 
 
 async def test_the_page_has_one_button_and_afterwards_a_way_back(api: Api) -> None:
