@@ -28,16 +28,17 @@ run: .venv/.run
 		export PERINAT_PUBLIC_URL="$${PERINAT_PUBLIC_URL:-$$address}"; \
 	fi; \
 	token=$$($(BIN)/perinat-sched token create --role admin --name "make run"); \
+	link=$$($(BIN)/perinat-sched token create --role admin --name "make run, pages" --link); \
 	days=$$($(BIN)/python -c 'from datetime import date, timedelta as t; d = date.today(); \
 	print(f"from={d + t(days=7)}&to={d + t(days=21)}")'); \
-	printf '\nOpen    %s/\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
-		"$$address" "$$token"; \
+	printf '\nOpen    %s/\nSign in %s   (administrator; once, within ten minutes)\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
+		"$$address" "$$link" "$$token"; \
 	printf 'curl -H "Authorization: Bearer %s" %s/api/v1/me\n' "$$token" "$$address"; \
 	printf 'curl -H "Authorization: Bearer %s" "%s/api/v1/slots?site=lille&site=calais&duration_minutes=60&%s"\n\n' \
 		"$$token" "$$address" "$$days"; \
 	exec $(BIN)/perinat-sched serve --host '$(HOST)' --port '$(PORT)'
 
-test: .venv/.test
+test: .venv/.test .venv/.browser
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.test
@@ -54,6 +55,7 @@ bench: .venv/.test
 lock: .venv/lock/bin/uv
 	$(LOCK) $(UPGRADE) --extra build --extra test --output-file requirements-test.lock
 	$(LOCK) $(UPGRADE) --extra build --constraint requirements-test.lock --output-file requirements.lock
+	npm install --prefix tests/browser --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean:
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis
@@ -70,6 +72,17 @@ clean:
 	$(PIP) --require-hashes -r requirements-test.lock
 	$(PROJECT)
 	@touch .venv/.run $@
+
+# What judges the pages in a browser: axe-core from npm; the browser is the system's Chromium.
+.venv/.browser: tests/browser/package-lock.json | $(BIN)/pip
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+		echo 'The tests of the pages need Chromium and npm.' >&2; \
+		echo 'On Debian: apt-get install --no-install-recommends chromium npm' >&2; exit 1; \
+	fi
+	@mkdir -p .venv/browser
+	cp tests/browser/package.json tests/browser/package-lock.json .venv/browser/
+	npm ci --prefix .venv/browser --ignore-scripts --no-audit --no-fund --no-update-notifier --silent
+	@touch $@
 
 $(BIN)/pip:
 	@new() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -26,10 +27,12 @@ from perinat_sched.booking.misfits import misfits as booking_misfits
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.i18n import Message, say
-from perinat_sched.jobs import Jobs
+from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
+from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.settings import Settings
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
@@ -45,6 +48,7 @@ MAIL_FOLDER = Path("var/mail")
 KEY_BYTES = 32
 KEEP_ALIVE = 75  # seconds; aiohttp's default is an hour
 DRAIN = 30  # seconds
+SIGN_IN_REQUESTS_PER_MINUTE = 600  # of everybody together: a flood must not fill the disk
 HANDLERS_FINISH = 14  # seconds; aiohttp waits twice that long: for a handler to end, then for it to be cancelled
 
 log = logging.getLogger(__name__)
@@ -56,7 +60,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     with lock.exclusive(settings.database_url):
         async with opened(settings) as database:
             services = assemble(settings, database, utc_now)
-            jobs = Jobs(delivery=services.delivery)
+            jobs = Jobs(delivery=services.delivery, chores=chores(services))
             jobs.start()
             runner = web.AppRunner(
                 application(services),
@@ -112,13 +116,15 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         public_url=settings.public_url,
         organizer=settings.mail_from,
     )
+    mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
         database=database,
         directory=directory,
-        mailer=mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from),
+        mailer=mailer,
         clock=clock,
         mail_from=settings.mail_from,
     )
+    sign_ins = SignIns(database, clock)
     return Services(
         settings=settings,
         database=database,
@@ -128,13 +134,26 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         closures=closures,
         feeds=feeds,
         delivery=delivery,
+        sign_ins=sign_ins,
+        sign_in_mail=SignInMail(
+            sign_ins=sign_ins, mailer=mailer, mail_from=settings.mail_from, public_url=settings.public_url
+        ),
         cursors=Cursors(secret_key(settings.secret_key_file)),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
+        sign_in_requests=Limit(SIGN_IN_REQUESTS_PER_MINUTE, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),
         clock=clock,
         course=Course(),
     )
+
+
+def chores(services: Services) -> list[Chore]:
+    """What is done again and again besides delivery."""
+    return [
+        Chore(name="sign-in mails", every=timedelta(seconds=2), work=services.sign_in_mail.run_once),
+        Chore(name="old sign-ins", every=timedelta(hours=1), work=services.sign_ins.forget),
+    ]
 
 
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:

@@ -11,7 +11,9 @@ from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -40,9 +42,12 @@ class Services:
     closures: Closures
     feeds: Feeds
     delivery: Delivery
+    sign_ins: SignIns
+    sign_in_mail: SignInMail
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address
+    sign_in_requests: Limit  # of everybody together
     metrics: Metrics
     clock: Clock
     course: Course
