@@ -1,4 +1,4 @@
-"""The pages in the system's Chromium, served on a real socket, with the example network and a clock that stands still."""
+"""The pages in the system’s Chromium, on a real socket, with the example network and a clock that stands still."""
 
 from __future__ import annotations
 

@@ -9,7 +9,13 @@ from tests.browser.readers import Reader
 from tests.web.callers import Api
 
 OPEN = {"sign-in": "/sign-in", "accessibility": "/accessibility", "privacy": "/privacy", "nothing": "/nothing"}
-SIGNED_IN = {"account": "/account"}
+SIGNED_IN = {
+    "account": "/account",
+    "week-site": "/week?of=site:calais&day=2027-03-10&clock=sainte-justine",
+    "week-network": "/week?of=network:perinat&day=2027-05-05",
+    "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
+    "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
+}
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -18,6 +24,9 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     api: Api, browser: Browser, language: str, width: int
 ) -> None:
     """axe-core finds 0 violations; 0 errors of the content security policy."""
+    admin = await api.of("admin")
+    await admin.book(required_sites=["calais", "lens", "sainte-justine"])
+    await admin.book(host_site="calais", start="2027-03-10T09:30", required_sites=["arras"], duration_minutes=120)
     reader = await Reader.at(api, browser, language, width)
     wrong: list[str] = []
 
@@ -65,7 +74,8 @@ async def test_without_scripts_and_by_keyboard_alone_one_gets_in_and_out(api: Ap
     assert await page.title() == "Se connecter – Périnat"
     await reader.see(f"/sign-in/{secret}")
     await press("Se connecter")
-    await page.wait_for_url("**/account*")
+    await page.wait_for_url("**/week*")
+    await reader.see("/account")
     assert "Anne" in await page.inner_text("main")
     await press("Se déconnecter de tous les navigateurs")
     await page.wait_for_url("**/sign-in*")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import sign_in
+from perinat_sched.web.desk import sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -24,6 +24,7 @@ PAGES = (
         query=sign_in.SignInQuery,
         form=sign_in.OpenForm,
     ),
+    Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery),
     Page(method="GET", path="/account", handler=sign_in.account),
     Page(method="POST", path="/sign-out", handler=sign_in.leave, form=PageForm),
     Page(method="POST", path="/sign-out/everywhere", handler=sign_in.leave_everywhere, form=PageForm),

@@ -16,7 +16,7 @@ from perinat_sched.web.desk.door import cookie_name, let_in, let_out
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.schemas.base import Asked
 
-AFTER = "/account"  # where one is after signing in, unless one was on the way elsewhere
+AFTER = "/week"  # where one is after signing in, unless one was on the way elsewhere
 EVERYBODY = "everybody"  # the limit of sign-in requests is one for all: nobody is known yet, and no IP is counted
 
 

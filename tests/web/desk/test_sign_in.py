@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.policy import default
@@ -54,13 +53,6 @@ async def services(database: Database, configured: Settings, clock: Clock, tmp_p
 
 
 @pytest.fixture
-async def api(services: Services) -> AsyncIterator[Api]:
-    """The service behind a socket; each visitor keeps a cookie of her own."""
-    async with TestClient(TestServer(application(services)), cookie_jar=DummyCookieJar()) as client:
-        yield Api(client, services)
-
-
-@pytest.fixture
 def visitor(api: Api) -> Visitor:
     return Visitor(api.anybody)
 
@@ -97,7 +89,7 @@ async def test_a_link_comes_by_mail_and_its_button_signs_in(api: Api, visitor: V
     assert page.status == 200 and not visitor.cookie
     answer = await visitor.post(link, {"next": ""})
 
-    assert (answer.status, answer.headers["Location"]) == (303, "/account?lang=fr")
+    assert (answer.status, answer.headers["Location"]) == (303, "/week?lang=fr")
     assert b"Anne" in (await visitor.get("/account")).body
 
 
@@ -412,7 +404,7 @@ async def test_signing_in_never_leads_to_another_host(api: Api, elsewhere: str) 
     answer = await Visitor(api.anybody).post(f"/sign-in/{secret}", {"next": elsewhere})
 
     assert own_path(elsewhere) == ""
-    assert (answer.status, answer.headers["Location"]) == (303, "/account")
+    assert (answer.status, answer.headers["Location"]) == (303, "/week")
 
 
 async def test_one_comes_back_to_the_page_one_wanted(api: Api, visitor: Visitor, tmp_path: Path) -> None:
