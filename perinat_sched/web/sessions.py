@@ -17,7 +17,8 @@ from perinat_sched.booking.request import Asked, Changes
 from perinat_sched.booking.session import Session
 from perinat_sched.booking.store import SessionFilter as Wanted
 from perinat_sched.errors import BookingRefused, InvalidRequest, RevisionRequired
-from perinat_sched.people.access import may
+from perinat_sched.notices.notice import NoticeView
+from perinat_sched.people.access import Actor, may
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.web import problems, reading, refusals
 from perinat_sched.web.call import Call, answer, written_out
@@ -33,6 +34,7 @@ from perinat_sched.web.schemas.sessions import (
     SessionPatch,
     SessionRequest,
 )
+from perinat_sched.web.services import Services
 from perinat_sched.web.views import View, written
 
 NO_REVISION = -1  # no session ever has it
@@ -99,10 +101,7 @@ async def reply(call: Call[NoQuery, AnswerRequest]) -> web.Response:
 
 
 async def notices(call: Call[Paging, None]) -> web.Response:
-    """A site sees its own mails; the host, who may change the session, and administrators see all."""
     session = await call.services.enquiries.get(call.actor, call.path("id"))
-    actor, directory = call.actor, call.services.directory
-    whole = session.host_site in actor.sites or may(actor, "change", session.subject, directory)
     found = [
         NoticeOut(
             kind=notice.kind,
@@ -113,11 +112,17 @@ async def notices(call: Call[Paging, None]) -> web.Response:
             sent_at=written(notice.sent_at, session.timezone) if notice.sent_at else None,
             message_id=notice.message_id,
         )
-        for notice in await call.services.delivery.notices_of(session.id)
-        if whole or notice.site in actor.sites
+        for notice in await notices_for(call.services, call.actor, session)
     ]
     page, following = paged(call, found)
     return answer(NoticeList(items=list(page), next=following))
+
+
+async def notices_for(services: Services, actor: Actor, session: Session) -> list[NoticeView]:
+    """A site sees its own mails; the host, who may change the session, and administrators see all."""
+    whole = session.host_site in actor.sites or may(actor, "change", session.subject, services.directory)
+    found = await services.delivery.notices_of(session.id)
+    return [notice for notice in found if whole or notice.site in actor.sites]
 
 
 def _fields(body: BaseModel) -> dict[str, Any]:

@@ -14,6 +14,7 @@ SIGNED_IN = {
     "week-site": "/week?of=site:calais&day=2027-03-10&clock=sainte-justine",
     "week-network": "/week?of=network:perinat&day=2027-05-05",
     "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
+    "bridge": "/bridge?day=2027-03-18",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
 }
 
@@ -25,7 +26,12 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
 ) -> None:
     """axe-core finds 0 violations; 0 errors of the content security policy."""
     admin = await api.of("admin")
-    await admin.book(required_sites=["calais", "lens", "sainte-justine"])
+    booked = await admin.book(
+        required_sites=["calais", "lens", "sainte-justine"],
+        description="Ordre du jour",
+        join_url="https://visio.example/a",
+    )
+    await api.services.delivery.run_once()
     await admin.book(host_site="calais", start="2027-03-10T09:30", required_sites=["arras"], duration_minutes=120)
     reader = await Reader.at(api, browser, language, width)
     wrong: list[str] = []
@@ -46,7 +52,7 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     await reader.page.click("main button")
     await look("sent")
     await reader.sign_in()
-    for name, path in SIGNED_IN.items():
+    for name, path in (SIGNED_IN | {"session": f"/sessions/{booked['id']}"}).items():
         await reader.see(path)
         await look(name)
 

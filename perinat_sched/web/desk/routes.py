@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import sign_in, week
+from perinat_sched.web.desk import session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -25,6 +25,8 @@ PAGES = (
         form=sign_in.OpenForm,
     ),
     Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery),
+    Page(method="GET", path="/sessions/{id}", handler=session.show),
+    Page(method="GET", path="/bridge", handler=session.bridge, query=session.BridgeQuery),
     Page(method="GET", path="/account", handler=sign_in.account),
     Page(method="POST", path="/sign-out", handler=sign_in.leave, form=PageForm),
     Page(method="POST", path="/sign-out/everywhere", handler=sign_in.leave_everywhere, form=PageForm),
