@@ -9,13 +9,21 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import event
 
+from perinat_sched import app, zones
+from perinat_sched.booking import store
+from perinat_sched.booking.session import Participation, Session
 from perinat_sched.intervals import Interval
-from perinat_sched.storage.database import Database
+from perinat_sched.settings import Settings
+from perinat_sched.storage.database import Database, Tx
 from perinat_sched.web.desk import timetable
 from perinat_sched.web.desk.timetable import Block
-from tests.web.callers import Api
+from perinat_sched.web.server import application
+from tests.builders import a_directory, a_partner, a_site
+from tests.web.callers import NOW, Api
 from tests.web.desk.visitors import Visitor, signed_in
 
 ODD = "2027-03-18"  # Paris and Montréal are 5 h apart
@@ -207,27 +215,56 @@ async def test_previous_next_and_the_other_view_keep_place_clock_and_language(ap
         assert {"lang=en", "of=site%3Acalais", "clock=reunion"} <= set(link.partition("?")[2].split("&amp;"))
 
 
-async def test_the_number_of_statements_does_not_grow_with_sites_and_sessions(api: Api, database: Database) -> None:
+async def test_thirty_sites_and_four_hundred_sessions_take_no_more_statements_than_one(
+    database: Database, configured: Settings
+) -> None:
     """One for who asks, two for the sessions, two for the ground."""
-    visitor, admin = await signed_in(api), await api.of("admin")
+    sites = [a_site(f"site-{number}") for number in range(30)]
+    directory = a_directory(*sites, a_partner())
+    await database.sync_resources(directory)
+    services = app.assemble(replace(configured, directory=directory), database, lambda: NOW)
     statements: list[str] = []
-    for engine in (database._engines.reader, database._engines.writer):
-        event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    event.listen(
+        database._engines.reader.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2])
+    )
 
-    async def cost() -> int:
-        statements.clear()
-        await week(visitor, "network:perinat")
-        return len([statement for statement in statements if statement.startswith("SELECT")])
+    async def added(first: int, last: int) -> None:
+        async def work(tx: Tx) -> None:
+            for number in range(first, last):
+                start = datetime(2027, 3, 15 + number % 5, 8, tzinfo=UTC) + timedelta(minutes=5 * (number // 5))
+                guests = [f"site-{(number + other) % 30}" for other in range(1, 6)]
+                await store.add(tx, a_session(str(number), start, f"site-{number % 30}", guests), (), {})
 
-    await admin.book()
-    before = await cost()
-    for site in ("calais", "lens", "arras", "roubaix", "tourcoing"):
-        for day in ("15", "16", "17"):
-            for hour in ("08:30", "10:30", "13:30"):
-                await admin.book(
-                    host_site=site, start=f"2027-03-{day}T{hour}", required_sites=[], optional_sites=["sainte-justine"]
-                )
-    assert await cost() == before == 5
+        await database.write(work)
+
+    async with TestClient(TestServer(application(services)), cookie_jar=DummyCookieJar()) as client:
+        visitor = await signed_in(Api(client, services))
+
+        async def cost() -> tuple[int, int]:
+            statements.clear()
+            page = await week(visitor, "network:perinat")
+            sessions = len(set(re.findall(rb"/sessions/([0-9]+)", page)))
+            return sessions, len([statement for statement in statements if statement.startswith("SELECT")])
+
+        await added(0, 1)
+        assert await cost() == (1, 5)
+        await added(1, 400)
+        assert await cost() == (400, 5)
+
+
+def a_session(identity: str, start: datetime, host: str, guests: list[str]) -> Session:
+    """A confirmed hour with a host and guests, as rows have it."""
+    parts = [
+        Participation(site=site, required=True, room=f"{site}-1", answer="accepted", held=True)
+        for site in (host, *guests)
+    ]
+    return Session(
+        id=identity, uid=f"{identity}@perinat.example", revision=0, sequence=0, status="confirmed", kind="staff",
+        title="Staff", description="", network="perinat", host_site=host,
+        wall_start=zones.to_local(start, "Europe/Paris").replace(tzinfo=None), timezone="Europe/Paris", fold=0,
+        start=start, duration=timedelta(hours=1), tzdata_version=zones.TZDATA_VERSION, participations=tuple(parts),
+        bridge=None, ports=0, join_url=None, access_code=None, override_reason=None, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
 
 
 # The table itself
