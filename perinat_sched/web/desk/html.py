@@ -16,6 +16,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from perinat_sched.i18n import Message, say
+from perinat_sched.people.sign_in import own_path
 from perinat_sched.sites.network import Language
 from perinat_sched.web.desk.page import SIGNED_IN, chosen_language
 from perinat_sched.web.services import SERVICES
@@ -94,9 +95,10 @@ def see(request: web.Request, path: str) -> web.Response:
 def _in_other_language(request: web.Request, language: Language) -> str:
     """This page in the other language. Of the answer to a form, which nobody can ask for again: the first page."""
     other = "en" if language == "fr" else "fr"
-    if request.method not in ("GET", "HEAD"):
+    path = own_path(request.path) if request.method in ("GET", "HEAD") else ""  # "//host" is no path of ours
+    if not path:
         return root(request) + f"/sign-in?lang={other}"
-    return root(request) + request.path + "?" + urlencode({**request.query, "lang": other})
+    return root(request) + path + "?" + urlencode({**request.query, "lang": other})
 
 
 def _headers(language: Language) -> dict[str, str]:

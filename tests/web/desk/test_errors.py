@@ -89,6 +89,16 @@ async def test_every_page_keeps_the_language_and_loads_nothing_but_ours(api: Api
     assert not re.search(r"<script|<style| style=| on[a-z]+=", page)
 
 
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "//evil.example/a", "/%5Cevil.example", '/"onclick="', "/%3Cscript%3E"]
+)
+async def test_no_page_of_an_unknown_address_links_to_another_host_or_says_it_back(api: Api, path: str) -> None:
+    answer = await Visitor(api.anybody).get(path)
+
+    assert answer.status == 404
+    assert not re.search(rb"evil|onclick|<script", answer.body)
+
+
 async def test_without_a_choice_the_browser_chooses_the_language(api: Api) -> None:
     visitor = Visitor(api.anybody)
 
