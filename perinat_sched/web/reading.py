@@ -56,7 +56,7 @@ DAY_OR_HOUR_FORM = Message(
 FORMS = {"start": START_FORM, "from": DAY_OR_HOUR_FORM, "until": DAY_OR_HOUR_FORM}
 
 
-async def body(request: web.Request) -> bytes:
+async def body(request: web.Request, media_type: str = "application/json") -> bytes:
     """The whole body, within its limits of size, time and type."""
     if (request.content_length or 0) > LARGEST_BODY:
         raise TooLarge
@@ -75,7 +75,7 @@ async def body(request: web.Request) -> bytes:
         raise MalformedRequest from None
     if received and "Content-Type" in request.headers:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != "application/json" or charset not in ("utf-8", "us-ascii"):
+        if request.content_type != media_type or charset not in ("utf-8", "us-ascii"):
             raise UnsupportedMediaType
     return bytes(received)
 
