@@ -166,8 +166,15 @@ def _field_error(one: dict[str, Any]) -> FieldError:
 
 
 def query(model: type[M], request: web.Request) -> M:
-    """The parameters of an address. A single one that comes twice is refused: nobody knows which was meant."""
-    asked = list(request.query.items())
+    """The parameters of an address, as `parameters` reads them."""
+    return parameters(model, list(request.query.items()))
+
+
+def parameters(model: type[M], asked: list[tuple[str, str]]) -> M:
+    """Names and values of an address or a form: a list where the model has one.
+
+    A single one that comes twice is refused: nobody knows which was meant.
+    """
     if model.model_config.get("extra") == "ignore":
         ours = {field.alias or name for name, field in model.model_fields.items()}
         asked = [(name, text) for name, text in asked if name in ours]

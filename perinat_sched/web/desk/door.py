@@ -78,12 +78,9 @@ async def _form(page: Page, request: web.Request, visitor: SignedIn | None) -> A
         pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:  # no UTF-8, or too many fields
         raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
-    values: dict[str, Any] = dict(pairs)
-    if len(values) != len(pairs):
-        raise InvalidRequest.of("form", "This form cannot be read: open the page again.")
-    form = reading.validated(page.form or PageForm, values)
+    form = reading.parameters(page.form or PageForm, pairs)
     if visitor is not None and page.signed_in:
-        sent = values.get("form_token", "")
+        sent = dict(pairs).get("form_token", "")
         if not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
             raise Forbidden(FOREIGN)
     return form
