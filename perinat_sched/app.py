@@ -30,6 +30,7 @@ from perinat_sched.jobs import Jobs
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.people.actions import Tokens
+from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.settings import Settings
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
@@ -125,6 +126,9 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         tokens=Tokens(database, directory, clock),
         bookings=bookings,
         enquiries=enquiries,
+        series=SeriesBookings(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
         closures=closures,
         feeds=feeds,
         delivery=delivery,

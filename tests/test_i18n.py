@@ -25,7 +25,7 @@ ODD_WEEK = datetime(2027, 3, 18, 14, tzinfo=UTC)
 
 # Which argument of a call is an English text, and where those calls pass it on to `Message`.
 TEXT_ARGUMENT = {"Message": 0, "InvalidRequest.of": 1, "self.wrong": 1, "checks.wrong": 1}
-PASSED_ON = {"PerinatError.__init__", "InvalidRequest.of", "Checks.wrong"}
+PASSED_ON = {"PerinatError.__init__", "InvalidRequest.of", "Checks.wrong", "_conflict"}
 
 
 def literals(node: ast.expr) -> Iterator[str | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, or_, select, true, update
 
 from perinat_sched import zones
 from perinat_sched.availability.conflicts import Fit
@@ -115,13 +115,50 @@ async def replace(
     await _write_parts(tx, new, taken or (), resource_ids)
 
 
+async def add_many(
+    tx: Tx, new: Sequence[tuple[Session, Sequence[Held]]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Insert sessions with what they hold. Three statements, whatever their number."""
+    if new:
+        await tx.execute(insert(sessions), [_row(session) for session, _ in new])
+        await _write_many_parts(tx, new, resource_ids)
+
+
+async def replace_many(
+    tx: Tx, changed: Sequence[tuple[Session, Sequence[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Write changed sessions, as `replace` writes one. Five statements, whatever their number.
+
+    Everything they held is freed before anything is taken, so that they may change places with one another.
+    """
+    if not changed:
+        return
+    rows = [{f"{name}_": value for name, value in _row(session).items()} for session, _ in changed]
+    values: dict[str, Any] = {name: bindparam(f"{name}_") for name in _row(changed[0][0]) if name != "id"}
+    await tx.execute(update(sessions).where(sessions.c.id == bindparam("id_")).values(values), rows)
+    ids = [session.id for session, _ in changed]
+    await tx.execute(delete(participations).where(participations.c.session_id.in_(ids)))
+    moved = [session.id for session, taken in changed if taken is not None]
+    await tx.execute(delete(holds).where(holds.c.session_id.in_(moved)))
+    await _write_many_parts(tx, [(session, taken or ()) for session, taken in changed], resource_ids)
+
+
 async def _write_parts(
     tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    await tx.execute(insert(participations), [_part(new, position) for position in range(len(new.participations))])
-    rows = {resource_ids[held.resource]: held for held in taken}
+    await _write_many_parts(tx, [(new, list(taken))], resource_ids)
+
+
+async def _write_many_parts(
+    tx: Tx, new: Sequence[tuple[Session, Sequence[Held]]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    parts = [_part(session, position) for session, _ in new for position in range(len(session.participations))]
+    await tx.execute(insert(participations), parts)
+    rows = {(resource_ids[held.resource], session.id): held for session, taken in new for held in taken}
     if rows:
-        await tx.execute(insert(holds), [_hold(new.id, resource, rows[resource]) for resource in sorted(rows)])
+        await tx.execute(
+            insert(holds), [_hold(owner, resource, rows[resource, owner]) for resource, owner in sorted(rows)]
+        )
 
 
 def matching(
@@ -201,6 +238,11 @@ def overlapping(window: Interval) -> ColumnElement[bool]:
     )
 
 
+def of_series(series_id: str) -> ColumnElement[bool]:
+    """The occurrences of a series that were booked, cancelled ones included."""
+    return sessions.c.series == series_id
+
+
 def where_site(sites: Iterable[str]) -> ColumnElement[bool]:
     """Sessions in which one of these sites takes part."""
     return sessions.c.id.in_(select(participations.c.session_id).where(participations.c.site.in_(sorted(sites))))
@@ -234,6 +276,8 @@ def _row(of: Session) -> dict[str, Any]:
         "join_url": of.join_url,
         "access_code": of.access_code,
         "override_reason": of.override_reason,
+        "series": of.series,
+        "recurrence_id": of.recurrence.strftime(WALL) if of.recurrence else None,
         "cancellation_code": of.cancellation_code,
         "cancellation_reason": of.cancellation_reason,
         "created_at": of.created_at,
@@ -307,6 +351,8 @@ def _session(row: Row[Any], parts: Sequence[Participation]) -> Session:
         join_url=row.join_url,
         access_code=row.access_code,
         override_reason=row.override_reason,
+        series=row.series,
+        recurrence=datetime.fromisoformat(row.recurrence_id) if row.recurrence_id else None,
         cancellation_code=row.cancellation_code,
         cancellation_reason=row.cancellation_reason,
         created_at=row.created_at,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, operation, pages, sessions, slots
+from perinat_sched.web import audit, closures, directory, feeds, operation, pages, series, sessions, slots
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
+from perinat_sched.web.schemas import series as series_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
@@ -110,6 +111,25 @@ SESSIONS = (
     ),
 )  # fmt: skip
 
+SERIES = (
+    Route(
+        method="POST", path=f"{API}/series", handler=series.book,
+        summary="Book a series, all of it or none; with `dry_run`, a verdict for each date and nothing is booked",
+        policy=Policy.BOOKS, query=series_schemas.DryRun, body=series_schemas.SeriesRequest,
+        answers={200: series_schemas.SeriesOut, 201: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/series", handler=series.listed,
+        summary="The series one sees, by first date",
+        policy=Policy.SIGNED_IN, query=Paging, answers={200: series_schemas.SeriesList},
+    ),
+    Route(
+        method="GET", path=f"{API}/series/{{id}}", handler=series.read,
+        summary="A series with all its dates",
+        policy=Policy.SEES_SESSION, answers={200: series_schemas.SeriesOut},
+    ),
+)  # fmt: skip
+
 REST = (
     Route(
         method="POST", path=f"{API}/closures", handler=closures.enter,
@@ -197,4 +217,4 @@ OPERATION = (
     ),
 )  # fmt: skip
 
-ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *REST, *OPERATION)
+ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *SERIES, *REST, *OPERATION)

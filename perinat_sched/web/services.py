@@ -12,6 +12,7 @@ from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.people.actions import Tokens
+from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -37,6 +38,7 @@ class Services:
     tokens: Tokens
     bookings: Bookings
     enquiries: Enquiries
+    series: SeriesBookings
     closures: Closures
     feeds: Feeds
     delivery: Delivery

@@ -41,7 +41,7 @@ NO_REVISION = -1  # no session ever has it
 async def book(call: Call[NoQuery, SessionRequest]) -> web.Response:
     key = reading.idempotency_key(call.request)
     done = await call.services.bookings.book(
-        call.actor, Asked(**_fields(call.body)), _replay(call, key) if key else None
+        call.actor, Asked(**fields_of(call.body)), _replay(call, key) if key else None
     )
     call.services.delivery.wake()
     return _sent(done if isinstance(done, StoredAnswer) else _booked(call, done))
@@ -70,7 +70,9 @@ async def read(call: Call[NoQuery, None]) -> web.Response:
 
 async def change(call: Call[NoQuery, SessionPatch]) -> web.Response:
     revision = await _expected(call)
-    changed = await call.services.bookings.change(call.actor, call.path("id"), revision, Changes(**_fields(call.body)))
+    changed = await call.services.bookings.change(
+        call.actor, call.path("id"), revision, Changes(**fields_of(call.body))
+    )
     return _changed(call, changed)
 
 
@@ -120,7 +122,7 @@ async def notices(call: Call[Paging, None]) -> web.Response:
     return answer(NoticeList(items=list(page), next=following))
 
 
-def _fields(body: BaseModel) -> dict[str, Any]:
+def fields_of(body: BaseModel) -> dict[str, Any]:
     """What the caller named, as the domain takes it: lists do not change afterwards."""
     named = ((name, getattr(body, name)) for name in body.model_fields_set)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in named}

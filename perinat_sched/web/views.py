@@ -65,7 +65,7 @@ class View:
                 "bridge": session.bridge,
                 "ports": session.ports,
                 "join_url": session.join_url,
-                "warnings": [self._warning(session, *found) for found in rules.warnings(session, self.directory)],
+                "warnings": [self.warning(session, *found) for found in rules.warnings(session, self.directory)],
                 "created_at": written(session.created_at, zone),
                 "updated_at": written(session.updated_at, zone),
             }
@@ -78,8 +78,8 @@ class View:
             uid=session.uid,
             revision=session.revision,
             sequence=session.sequence,
-            series=None,
-            recurrence_id=None,
+            series=session.series,
+            recurrence_id=f"{session.recurrence:%Y-%m-%dT%H:%M}" if session.recurrence else None,
             status=session.status,
             kind=session.kind,
             title="",
@@ -113,7 +113,7 @@ class View:
             timezone=zone,
         )
 
-    def _warning(self, session: Session, code: WarningCode, site: str) -> WarningOut:
+    def warning(self, session: Session, code: WarningCode, site: str) -> WarningOut:
         place = self.directory.sites.get(site)
         local = zones.to_local(session.start, self._zone(site, session.timezone))
         detail = Message(WARNINGS[code].text, site=place.name if place else site, hour=f"{local:%H:%M}")
