@@ -31,6 +31,8 @@ from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.people.actions import Tokens
 from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
@@ -127,6 +129,12 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         bookings=bookings,
         enquiries=enquiries,
         series=SeriesBookings(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_changes=SeriesChanges(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_upkeep=SeriesUpkeep(
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
         closures=closures,

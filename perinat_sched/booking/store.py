@@ -85,6 +85,13 @@ async def lock_session(tx: Tx, session_id: str) -> Session | None:
     return await session(tx, session_id)
 
 
+async def lock_sessions(tx: Tx, condition: ColumnElement[bool]) -> list[Session]:
+    """The same for many; in the order of their ids, so that two who do so wait for one another once."""
+    query = select(sessions.c.id).where(condition).order_by(sessions.c.id)
+    await tx.execute(query.with_for_update(key_share=True))
+    return await sessions_where(tx, condition)
+
+
 def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
     """The sessions, not cancelled, that take place in what is closed."""
     taking_part = select(participations.c.session_id).where(

@@ -14,8 +14,8 @@ from datetime import date, datetime, timedelta
 from perinat_sched.availability.conflicts import Conflict, Fit, fit
 from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.availability.proposal import Proposal
-from perinat_sched.booking import rules
-from perinat_sched.booking.session import Draft, Session
+from perinat_sched.booking import answers, rules
+from perinat_sched.booking.session import Answer, Draft, Session
 from perinat_sched.booking.store import Held, held_by
 from perinat_sched.errors import RepeatedLocalTime, SkippedLocalTime
 from perinat_sched.intervals import Interval
@@ -153,6 +153,26 @@ class Planner:
             return Placed(recurrence=wall, session=after, before=before, taken=None)
         place = self._fit(request.proposal(), draft)
         return self._settled(wall, rules.changed(request, place), before, place, request, reason)
+
+    def answer(self, before: Session, site: str, answer: Answer, room: str | None, comment: str) -> Placed:
+        """One site's answer to one occurrence, which keeps its hour."""
+        self.standing.free(before.id)
+        joining = answer != "declined"
+        proposal = answers.standing(before, site, joining=joining, room=room, directory=self.directory)
+        place = fit(self.standing.near(before.interval), proposal, before.start)
+        refused = [one for one in place.conflicts if joining and one.site in (site, None)]
+        after = answers.answered(before, site, answer, comment, room, place, self.now)
+        taken = held_by(place)
+        if not refused:
+            self.standing.take(after, taken)
+        return Placed(
+            recurrence=before.recurrence or before.wall_start,
+            session=after,
+            before=before,
+            taken=taken,
+            conflicts=refused,
+            proposal=rules.afresh(proposal) if refused else None,
+        )
 
     def _request(self, draft: Draft, before: Session | None) -> rules.Request:
         return rules.Request(

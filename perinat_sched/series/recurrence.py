@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import NoReturn
@@ -209,6 +209,22 @@ def _too_far() -> NoReturn:
     raise InvalidRequest.of(
         "rrule", "A series lasts at most {years} years: end it earlier, and make a second one.", years=YEARS
     )
+
+
+def fixed(rule: Rule, start: datetime) -> Rule:
+    """The same rule with everything said that it takes from its start: it may then begin elsewhere."""
+    if rule.by_day or rule.by_month_day:
+        return rule
+    if rule.frequency == "WEEKLY":
+        return replace(rule, by_day=((0, list(WEEKDAYS)[start.weekday()]),))
+    if rule.frequency == "MONTHLY":
+        return replace(rule, by_month_day=(start.day,))
+    return rule
+
+
+def first(rule: Rule, since: datetime, until: datetime) -> datetime | None:
+    """The first time from `since` on that is of the rule; None: there is none until `until`."""
+    return next(iter(_times(rule, since, min(until, _later(since)))), None)
 
 
 def written(rule: Rule, zone: str) -> str:

@@ -137,3 +137,25 @@ def _holidays(
                 found.add(day)
                 day += A_DAY
     return found
+
+
+def asked_again(series: Series) -> booking.Asked:
+    """The session of a series as it would be asked for."""
+    draft = series.session
+    return booking.Asked(
+        kind=draft.kind,
+        host_site=draft.host_site,
+        start=f"{draft.wall_start:{WALL}}",
+        title=draft.title,
+        description=draft.description,
+        network=draft.network,
+        timezone=draft.timezone,
+        fold=series.fold,
+        duration_minutes=int(draft.duration.total_seconds() // 60),
+        required_sites=draft.required_sites,
+        optional_sites=draft.optional_sites,
+        rooms=draft.rooms,
+        join_url=draft.join_url,
+        access_code=draft.access_code,
+        override_reason=draft.override_reason,
+    )

@@ -128,6 +128,40 @@ SERIES = (
         summary="A series with all its dates",
         policy=Policy.SEES_SESSION, answers={200: series_schemas.SeriesOut},
     ),
+    Route(
+        method="PATCH", path=f"{API}/series/{{id}}", handler=series.change,
+        summary="Change all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesPatch, headers=(Header.IF_MATCH,),
+        answers={200: series_schemas.SeriesOut}, refuses=(409, 412, 428),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/cancellation", handler=series.cancel,
+        summary="Cancel all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesCancellation, body_optional=True,
+        answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/occurrences", handler=series.complete,
+        summary="Book a date that was left out",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.DateRequest,
+        answers={201: session_schemas.SessionOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/copy", handler=series.copy,
+        summary="Propose the same series for another time; nothing is booked",
+        policy=Policy.BOOKS, body=series_schemas.CopyRequest, answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="PUT", path=f"{API}/series/{{id}}/participations/{{site}}/answer", handler=series.reply,
+        summary="A site answers once for all that is still to come",
+        policy=Policy.ANSWERS, body=series_schemas.SeriesAnswer,
+        answers={200: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="DELETE", path=f"{API}/sessions/{{id}}/exception", handler=series.restore,
+        summary="Take one occurrence back to the rule of its series",
+        policy=Policy.CHANGES_SESSION, answers={204: None}, refuses=(409, 422),
+    ),
 )  # fmt: skip
 
 REST = (

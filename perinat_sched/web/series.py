@@ -7,14 +7,25 @@ from typing import Any
 
 from aiohttp import web
 
-from perinat_sched.booking.request import Asked
-from perinat_sched.series import request
+from perinat_sched.booking.request import Asked, checked_text
+from perinat_sched.booking.request import Changes as SessionChanges
+from perinat_sched.series import recurrence, request
+from perinat_sched.series.changes import Changes
 from perinat_sched.series.series import WALL, Series, Whole
 from perinat_sched.web import refusals
 from perinat_sched.web.call import Call, answer
 from perinat_sched.web.schemas.base import NoQuery, Paging
-from perinat_sched.web.schemas.series import DryRun, SeriesList, SeriesRequest
-from perinat_sched.web.sessions import fields_of
+from perinat_sched.web.schemas.series import (
+    CopyRequest,
+    DateRequest,
+    DryRun,
+    SeriesAnswer,
+    SeriesCancellation,
+    SeriesList,
+    SeriesPatch,
+    SeriesRequest,
+)
+from perinat_sched.web.sessions import expected, fields_of
 from perinat_sched.web.views import View
 from perinat_sched.web.views_series import SeriesView
 
@@ -43,6 +54,71 @@ async def listed(call: Call[Paging, None]) -> web.Response:
 
 async def read(call: Call[NoQuery, None]) -> web.Response:
     return await told(call, await call.services.series.get(call.actor, call.path("id")))
+
+
+async def change(call: Call[NoQuery, SeriesPatch]) -> web.Response:
+    async def present() -> int:
+        return (await call.services.series.get(call.actor, call.path("id"))).series.revision
+
+    revision = await expected(call, present)
+    given = fields_of(call.body)
+    since = given.pop("since", None)
+    own = {name: given.pop(name) for name in OF_THE_SERIES if name in given}
+    changes = Changes(session=SessionChanges(**given), **own)
+    changed = await call.services.series_changes.change(call.actor, call.path("id"), revision, changes, since)
+    return await _changed(call, changed)
+
+
+async def cancel(call: Call[NoQuery, SeriesCancellation]) -> web.Response:
+    body = call.body
+    cancelled = await call.services.series_upkeep.cancel(
+        call.actor, call.path("id"), body.since, body.code, body.reason, sure=body.no_patient_data
+    )
+    return await _changed(call, cancelled)
+
+
+async def reply(call: Call[NoQuery, SeriesAnswer]) -> web.Response:
+    body = call.body
+    answered = await call.services.series_upkeep.answer(
+        call.actor,
+        call.path("id"),
+        call.path("site"),
+        body.answer,
+        body.room,
+        body.comment,
+        until=recurrence.day(body.until, "until") if body.until is not None else None,
+        but=tuple(body.but),
+        sure=body.no_patient_data,
+    )
+    return await _changed(call, answered)
+
+
+async def complete(call: Call[NoQuery, DateRequest]) -> web.Response:
+    reason = call.body.override_reason
+    if reason is not None:
+        reason = checked_text("override_reason", reason, call.services.directory, sure=call.body.no_patient_data)
+    booked = await call.services.series_upkeep.book_later(call.actor, call.path("id"), call.body.recurrence_id, reason)
+    call.services.delivery.wake()
+    view = View(actor=call.actor, directory=call.services.directory, language=call.language)
+    headers = {"Location": f"/api/v1/sessions/{booked.id}", "ETag": f'"{booked.revision}"'}
+    return answer(view.session(booked), status=HTTPStatus.CREATED, headers=headers)
+
+
+async def restore(call: Call[NoQuery, None]) -> web.Response:
+    await call.services.series_upkeep.back_to_rule(call.actor, call.path("id"))
+    call.services.delivery.wake()
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def copy(call: Call[NoQuery, CopyRequest]) -> web.Response:
+    first, last = recurrence.day(call.body.since, "from"), recurrence.day(call.body.until, "until")
+    asked = await call.services.series.copy(call.actor, call.path("id"), first, last)
+    return await told(call, await call.services.series.try_out(call.actor, asked), proposed=True)
+
+
+async def _changed(call: Call[Any, Any], whole: Whole) -> web.Response:
+    call.services.delivery.wake()
+    return await told(call, whole)
 
 
 async def told(

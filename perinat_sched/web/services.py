@@ -13,6 +13,8 @@ from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.people.actions import Tokens
 from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -39,6 +41,8 @@ class Services:
     bookings: Bookings
     enquiries: Enquiries
     series: SeriesBookings
+    series_changes: SeriesChanges
+    series_upkeep: SeriesUpkeep
     closures: Closures
     feeds: Feeds
     delivery: Delivery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -69,7 +70,10 @@ async def read(call: Call[NoQuery, None]) -> web.Response:
 
 
 async def change(call: Call[NoQuery, SessionPatch]) -> web.Response:
-    revision = await _expected(call)
+    async def present() -> int:
+        return (await call.services.enquiries.get(call.actor, call.path("id"))).revision
+
+    revision = await expected(call, present)
     changed = await call.services.bookings.change(
         call.actor, call.path("id"), revision, Changes(**fields_of(call.body))
     )
@@ -157,8 +161,8 @@ def _changed(call: Call[Any, Any], session: Session) -> web.Response:
     return _told(call, session)
 
 
-async def _expected(call: Call[Any, Any]) -> int:
-    """The revision that If-Match names. Raises RevisionRequired without it."""
+async def expected(call: Call[Any, Any], present: Callable[[], Awaitable[int]]) -> int:
+    """The revision that If-Match names, `present` being the last one. Raises RevisionRequired without it."""
     sent = ",".join(call.request.headers.getall("If-Match", []))
     if not sent:
         raise RevisionRequired
@@ -168,7 +172,7 @@ async def _expected(call: Call[Any, Any]) -> int:
             return int(tags[0]) if tags[0].isdecimal() and len(tags[0]) < 10 else NO_REVISION
     else:
         tags = None
-    revision = (await call.services.enquiries.get(call.actor, call.path("id"))).revision
+    revision = await present()
     return revision if tags is None or str(revision) in tags else NO_REVISION
 
 

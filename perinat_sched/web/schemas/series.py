@@ -11,6 +11,11 @@ from perinat_sched.series.recurrence import MOST_EXCLUSIONS, MOST_OCCURRENCES
 from perinat_sched.web.schemas.base import Asked, QueryBool, Revision, SiteCode, Told, WallTime
 from perinat_sched.web.schemas.sessions import EXAMPLE as SESSION_EXAMPLE
 from perinat_sched.web.schemas.sessions import (
+    AnswerRequest,
+    CancellationRequest,
+    Confirmed,
+    Line,
+    SessionPatch,
     SessionRequest,
     WarningOut,
 )
@@ -52,6 +57,46 @@ class SeriesRequest(SessionRequest):
     exclude_holidays_of: Holidays = Field(default_factory=list)
     on_conflict: OnConflict = "refuse"
     override: RecurrenceIds = Field(default_factory=list)
+
+
+class SeriesPatch(SessionPatch):
+    """The fields of a series to be replaced; with `from`, in a new series that begins there."""
+
+    since: RecurrenceId | None = Field(default=None, alias="from")
+    rrule: Rule | None = None
+    dates: Days | None = None
+    exclude: Excluded | None = None
+    exclude_holidays_of: Holidays | None = None
+    on_conflict: OnConflict | None = None
+    override: RecurrenceIds | None = None
+
+
+class SeriesCancellation(CancellationRequest):
+    """Why what is still to come, or all from one date on, does not take place."""
+
+    since: RecurrenceId | None = Field(default=None, alias="from")
+
+
+class SeriesAnswer(AnswerRequest):
+    """One answer for all dates to come, until a day, but for some."""
+
+    until: DayText | None = None
+    but: RecurrenceIds = Field(default_factory=list, alias="except")
+
+
+class DateRequest(Asked):
+    """A date that was left out, to be booked now."""
+
+    recurrence_id: RecurrenceId
+    override_reason: Line | None = None
+    no_patient_data: Confirmed = False
+
+
+class CopyRequest(Asked):
+    """Another year: the days between which the same series is proposed."""
+
+    since: DayText = Field(alias="from")
+    until: DayText
 
 
 class DryRun(Asked):
