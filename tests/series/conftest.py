@@ -1,4 +1,4 @@
-"""The API in this process with the example network, as in tests/web, and an office that books series."""
+"""The API in this process on either engine, with the example network and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -17,12 +17,6 @@ from perinat_sched.web.services import Services
 from tests.web.callers import NOW, Api
 
 EXAMPLE = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def engine() -> str:
-    """The edge is the same on both engines: what differs is tested below it."""
-    return "sqlite"
 
 
 @pytest.fixture(scope="session")
