@@ -77,6 +77,7 @@ def _weight(parameters: str) -> float:
     return float(q[1]) if q else 0.0
 
 
+@lru_cache(maxsize=1024)
 def place_of(zone_name: str, language: Language, city: str | None = None) -> str:
     """Whose hour a zone's hour is, in words: "Paris" wherever in France, "Montréal" for a site there.
 

@@ -167,9 +167,13 @@ def _field_error(one: dict[str, Any]) -> FieldError:
 
 def query(model: type[M], request: web.Request) -> M:
     """The parameters of an address. A single one that comes twice is refused: nobody knows which was meant."""
+    asked = list(request.query.items())
+    if model.model_config.get("extra") == "ignore":
+        ours = {field.alias or name for name, field in model.model_fields.items()}
+        asked = [(name, text) for name, text in asked if name in ours]
     many = {field.alias or name for name, field in model.model_fields.items() if _is_list(field.annotation)}
     values: dict[str, Any] = {}
-    for name, text in request.query.items():
+    for name, text in asked:
         if name in many:
             values.setdefault(name, []).append(text)
         elif name in values:

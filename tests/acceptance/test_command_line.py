@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from perinat_sched.storage import migrations
+from tests.conftest import opened
 from tests.service import Service
 
 
@@ -37,6 +39,16 @@ async def test_a_key_that_cannot_be_used_is_named(service: Service) -> None:
     status, _, err = await command(service, "serve", "--port", "0")
 
     assert status == 2 and "secret.key" in err and "too short" in err
+
+
+async def test_check_says_so_where_the_database_is_of_an_earlier_version(service: Service) -> None:
+    await service.token()
+    async with opened(service.database_url) as database:
+        await database.write(lambda tx: tx.run_sync(migrations.downgrade, "0001"))
+
+    status, out, _ = await command(service, "check")
+
+    assert status == 0 and "not known: the database is of an earlier version" in out
 
 
 async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(service: Service) -> None:
