@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Update, and_, bindparam, exists, or_, select, update
 
 from perinat_sched.booking.session import Session
+from perinat_sched.notices.facts import as_json
 from perinat_sched.notices.notice import Notice, Reason
 from perinat_sched.notices.store import lock, notice_of
 from perinat_sched.storage.database import Tx
@@ -118,7 +119,7 @@ async def hand_over(
     noted = [row for (rows, _), good in zip(mails, leaves, strict=True) if good for row in rows]
     if noted:
         shared = {"at": now, "until": until}
-        await tx.execute(_HANDED, [shared | {"row": row.id, "named": row.message_id} for row in noted])
+        await tx.execute(_HANDED, [_as_written(row) | shared for row in noted])
     return leaves
 
 
@@ -129,9 +130,14 @@ _HANDED = (
         handed_at=bindparam("at"),
         leased_until=bindparam("until"),
         message_id=bindparam("named"),
+        facts=bindparam("told"),
         attempts=notices.c.attempts + 1,
     )
 )
+
+
+def _as_written(row: Notice) -> dict[str, Any]:
+    return {"row": row.id, "named": row.message_id, "told": as_json(row.facts)}
 
 
 async def release(tx: Tx, claimed: Sequence[Notice]) -> None:

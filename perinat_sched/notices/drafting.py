@@ -11,8 +11,8 @@ from datetime import datetime
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import drift, messages, policy, store
-from perinat_sched.notices.notice import Notice, OddPeriod, Reason, message_id, told_before
-from perinat_sched.notices.readers import fold
+from perinat_sched.notices.notice import Notice, OddPeriod, Reason, code_before, message_id, told_before
+from perinat_sched.notices.readers import code_in, fold
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
 
@@ -91,29 +91,33 @@ class Drafting:
     ) -> Draft:
         keys = [row.key for row, _ in good]
         named = message_id(keys, messages.domain_of(self.mail_from))
-        rows = tuple(replace(row, message_id=named) for row, _ in good)
+        rows = tuple(
+            replace(row, message_id=named).carrying(code_in(row, session, self.directory)) for row, session in good
+        )
         about = {session.id: (row, session) for row, (_, session) in zip(rows, good, strict=True)}
         return Draft(
             rows=rows,
             against=tuple(against),
             about=tuple(session for _, session in about.values()),
-            message=self._compose(list(about.values()), known),
+            message=self._compose(sorted(about.values(), key=_begins), known),
         )
 
     def _compose(self, about: Sequence[tuple[Notice, Session]], known: Known) -> bytes:
+        """`about`: in the order in which they begin."""
         notice, session = about[0]
         stop_url = self.stop_url(notice.recipient) if self.stop_url and notice.kind == "reminder" else None
-        if len(about) > 1:
-            return messages.digest(about, self.directory, mail_from=self.mail_from, stop_url=stop_url)
         told = told_before(notice, known.rows[session.id])
-        invitations = [row.message_id for row in told if row.kind == "invitation"]
+        thread = _thread(told)
+        if len(about) > 1:
+            return messages.digest(about, self.directory, mail_from=self.mail_from, thread=thread, stop_url=stop_url)
         return messages.compose(
             notice,
             session,
             self.directory,
             mail_from=self.mail_from,
             before=told[-1].news if told else None,
-            thread=invitations[-1] if invitations else None,
+            code_before=code_before(notice, known.rows[session.id]),
+            thread=thread,
             stop_url=stop_url,
         )
 
@@ -122,8 +126,18 @@ class Drafting:
         theirs = drift.concerned(sessions, self.directory, period).get(fold(row.recipient))
         if not theirs:
             return Draft(rows=(), against=((row, "superseded"),))
-        message = messages.warning(row, period, theirs, self.directory, mail_from=self.mail_from)
+        thread = _thread(told_before(row, known.rows[row.session_id]))
+        message = messages.warning(row, period, theirs, self.directory, mail_from=self.mail_from, thread=thread)
         return Draft(rows=(row,), about=tuple(theirs), message=message)
+
+
+def _begins(entry: tuple[Notice, Session]) -> tuple[datetime, str]:
+    return entry[1].start, entry[1].id
+
+
+def _thread(told: Sequence[Notice]) -> str | None:
+    """The Message-ID of the last invitation among what a reader was told."""
+    return next((row.message_id for row in reversed(told) if row.kind == "invitation"), None)
 
 
 def _same_claim(claimed: Notice, row: Notice) -> bool:

@@ -18,8 +18,9 @@ from typing import Literal
 from perinat_sched.booking.session import Session
 from perinat_sched.feeds.calendar import invitation
 from perinat_sched.i18n import Message, say
-from perinat_sched.notices import letter, lists, mime
+from perinat_sched.notices import lists, mime
 from perinat_sched.notices.layout import Letter, Line, Section, as_html, as_text
+from perinat_sched.notices.letter import Words
 from perinat_sched.notices.notice import Facts, Notice, OddPeriod
 from perinat_sched.notices.readers import answered_by
 from perinat_sched.sites.network import Directory, Site
@@ -39,15 +40,16 @@ def compose(
     *,
     mail_from: str,
     before: Facts | None = None,
+    code_before: str | None = None,
     thread: str | None = None,
     stop_url: str | None = None,
 ) -> bytes:
     """The whole mail, ready to be handed over.
 
-    `before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation; `stop_url`: where
-    the reader stops reminders. Raises UnsafeHeader when a text cannot stand in the mail's head.
+    `before`, `code_before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation;
+    `stop_url`: where the reader stops reminders. Raises UnsafeHeader when a text cannot stand in the mail's head.
     """
-    written = letter.write(notice, session, directory, before)
+    written = Words(notice, session, directory, before, code_before).letter()
     written = _with_stop(written, stop_url)
     host = answered_by([session], directory)
     headers = _headers(notice, written, mail_from, host, thread=thread, stop_url=stop_url)
@@ -55,22 +57,37 @@ def compose(
 
 
 def digest(
-    reminders: Sequence[tuple[Notice, Session]], directory: Directory, *, mail_from: str, stop_url: str | None = None
+    reminders: Sequence[tuple[Notice, Session]],
+    directory: Directory,
+    *,
+    mail_from: str,
+    thread: str | None = None,
+    stop_url: str | None = None,
 ) -> bytes:
-    """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's."""
+    """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's.
+
+    `thread`: the Message-ID of one invitation, for several would tie their sessions' threads into one.
+    """
     first, _ = reminders[0]
     written = _with_stop(lists.digest(reminders, directory), stop_url)
     host = answered_by([session for _, session in reminders], directory)
-    return mime.message(_headers(first, written, mail_from, host, stop_url=stop_url), _prints(first, written))
+    headers = _headers(first, written, mail_from, host, thread=thread, stop_url=stop_url)
+    return mime.message(headers, _prints(first, written))
 
 
 def warning(
-    notice: Notice, period: OddPeriod, sessions: Sequence[Session], directory: Directory, *, mail_from: str
+    notice: Notice,
+    period: OddPeriod,
+    sessions: Sequence[Session],
+    directory: Directory,
+    *,
+    mail_from: str,
+    thread: str | None = None,
 ) -> bytes:
     """The mail that tells a reader of an odd period."""
     written = lists.odd_hours(notice, period, sessions, directory)
     host = answered_by(sessions, directory)
-    return mime.message(_headers(notice, written, mail_from, host), _prints(notice, written))
+    return mime.message(_headers(notice, written, mail_from, host, thread=thread), _prints(notice, written))
 
 
 def _with_stop(written: Letter, stop_url: str | None) -> Letter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -49,6 +49,7 @@ class Facts:
     wall: datetime | None = field(default=None, compare=False)  # the session's, naive
     local: datetime | None = field(default=None, compare=False)  # the reader's, aware
     zone: str | None = field(default=None, compare=False)  # the reader's: whose hour `local` is
+    code: str | None = field(default=None, compare=False)  # the access code, where the mail carried it
 
     def tells_as(self, other: Facts) -> bool:
         """Whether both tell a reader the same, the hour on the reader's clock included."""
@@ -66,6 +67,13 @@ class Concern:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reminded:
+    """What a reminder said besides the session as it was."""
+
+    code: str | None  # the access code, where it carried it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OddPeriod:
     """While the clocks of two zones differ otherwise than for most of the year."""
 
@@ -75,7 +83,9 @@ class OddPeriod:
     end: datetime
 
 
-About = Facts | Concern | OddPeriod
+About = Facts | Concern | OddPeriod | Reminded
+
+FOR_THE_CODE = "code"  # in place of a lead time, of a reminder that comes for the access code alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +99,7 @@ class Notice:
     sequence: int  # of the session when this was planned, like the next two
     revision: int
     starts: datetime
-    lead: str = ""  # of a reminder, "P1D"
+    lead: str = ""  # of a reminder, "P1D" or FOR_THE_CODE
     site: str  # the reader's
     recipient: str
     facts: About | None
@@ -126,6 +136,17 @@ class Notice:
     def concern(self) -> Concern | None:
         """Of what the host alone is told: about whom."""
         return self.facts if isinstance(self.facts, Concern) else None
+
+    @property
+    def code(self) -> str | None:
+        """The access code that it carried."""
+        return self.facts.code if isinstance(self.facts, Facts | Reminded) else None
+
+    def carrying(self, code: str | None) -> Notice:
+        """The row with what its mail says of the access code."""
+        if self.kind == "reminder":
+            return replace(self, facts=Reminded(code=code))
+        return replace(self, facts=replace(self.facts, code=code)) if isinstance(self.facts, Facts) else self
 
     @property
     def place(self) -> tuple[int, datetime]:
@@ -235,6 +256,15 @@ def message_id(keys: Sequence[str], domain: str) -> str:
 def in_order(rows: Sequence[Notice]) -> list[Notice]:
     """As they were planned."""
     return sorted(rows, key=lambda row: row.place)
+
+
+def code_before(notice: Notice, rows: Sequence[Notice]) -> str | None:
+    """The access code that its reader was told last."""
+    reader = notice.recipient.casefold()
+    told = [
+        row for row in rows if row.code and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+    ]
+    return max(told, key=lambda row: row.due_at).code if told else None
 
 
 def told_before(notice: Notice, rows: Sequence[Notice]) -> list[Notice]:

@@ -50,7 +50,7 @@ def objection(notice: Notice, session: Session, directory: Directory, rows: Sequ
     """Why a claimed notice must not be sent now, the session being as it is; None: it is true and of use."""
     reader = readers_of(session, directory).get(fold(notice.recipient))
     if notice.kind == "reminder":
-        return reminders.against(notice, session, reader)
+        return reminders.against(notice, session, directory, reader)
     if notice.concern:
         gone: Reason = "cancelled" if session.status == "cancelled" else "taken-back"
         return None if notice.concern.site in concerns(session)[notice.kind] else gone

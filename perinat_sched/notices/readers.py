@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import Address, Facts, Kind
+from perinat_sched.notices.notice import Address, Facts, Kind, Notice
 from perinat_sched.sites.network import Directory, Reminder, Site
 
 THE_BRIDGE = ""  # where a site's code stands: the session has lost its bridge
@@ -91,3 +91,18 @@ def reminds_at(session: Session, lead: Reminder) -> datetime:
         return session.start - lead.rest
     wall = session.wall_start - timedelta(days=lead.days)
     return wall.replace(tzinfo=zones.zone(session.timezone)).astimezone(UTC) - lead.rest
+
+
+def code_at(session: Session, directory: Directory, site: str, at: datetime) -> str | None:
+    """The access code, for a site that has accepted; from the last reminder's hour on, or at once without reminders."""
+    part = session.participation(site)
+    if part is None or part.answer != "accepted":
+        return None
+    hours = [reminds_at(session, lead) for lead in leads(session, directory)]
+    return session.access_code if at >= max(hours, default=at) else None
+
+
+def code_in(notice: Notice, session: Session, directory: Directory) -> str | None:
+    """The access code, where a mail carries it: the last reminder, and what is told later than that."""
+    carries = notice.kind in ("reminder", "invitation", "update")
+    return code_at(session, directory, notice.site, notice.due_at) if carries else None

@@ -17,6 +17,7 @@ from perinat_sched.notices.mailer import Connection
 from perinat_sched.notices.notice import Notice, State
 from perinat_sched.notices.policy import Plan
 from perinat_sched.notices.policy import plan as plan_notices
+from perinat_sched.notices.readers import code_in
 from perinat_sched.sites.network import Directory, Reminder, Room, Site
 from tests.builders import A_DAY_BEFORE, a_directory, a_kind, a_site
 
@@ -151,11 +152,13 @@ class Desk:
     directory: Directory = field(default_factory=network)
     rows: dict[str, Notice] = field(default_factory=dict)
     settle: timedelta = timedelta()
+    about: Session = field(init=False)  # as it was planned last
 
     def plan(self, about: Session, now: datetime | None = None) -> Plan:
         rows = list(self.rows.values())
         plan = plan_notices(about, self.directory, rows, now=now or about.updated_at, domain=DOMAIN, settle=self.settle)
         self.rows |= {row.id: row for row in (*plan.new, *plan.changed)}
+        self.about = about
         return plan
 
     def becomes(self, state: State, *, kind: str = "", recipient: str = "") -> None:
@@ -163,7 +166,8 @@ class Desk:
         for row in list(self.rows.values()):
             if row.state == "due" and kind in ("", row.kind) and recipient in ("", row.recipient):
                 left = row.due_at if state == "sent" else None
-                self.rows[row.id] = replace(row, state=state, sent_at=left, handed_at=left)
+                said = row.carrying(code_in(row, self.about, self.directory))
+                self.rows[row.id] = replace(said, state=state, sent_at=left, handed_at=left)
 
     def sent(self) -> None:
         """All that waits and is no reminder is sent."""
