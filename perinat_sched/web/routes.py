@@ -9,12 +9,9 @@ from perinat_sched.web import (
     feeds,
     notices,
     operation,
-    pages,
     series,
     sessions,
     slots,
-    subscribing,
-    unsubscribe,
 )
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
@@ -28,8 +25,6 @@ from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
 
 API = "/api/v1"
-A_PAGE = Media(type="text/html", description="A page")
-PAGES = dict.fromkeys((200, 404, 410, 429, 503), A_PAGE)
 
 READING = (
     Route(
@@ -229,36 +224,6 @@ REST = (
         answers={200: Media(type="text/calendar", description="iCalendar (RFC 5545)"), 304: None},
         refuses=(410, 429, 503),
     ),
-    Route(
-        method="GET", path="/feeds/{secret}", handler=subscribing.subscribing,
-        summary="How to subscribe to that calendar, for people",
-        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
-    ),
-    Route(
-        method="GET", path="/feeds/{secret}/revocation", handler=subscribing.confirming,
-        summary="Whether to end that calendar",
-        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
-    ),
-    Route(
-        method="POST", path="/feeds/{secret}/revocation", handler=subscribing.revoking,
-        summary="End that calendar: its address answers no longer",
-        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES | {403: A_PAGE},
-    ),
-    Route(
-        method="GET", path="/unsubscribe/{token}", handler=unsubscribe.show,
-        summary="The page where a reader stops reminders; opening it changes nothing",
-        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
-    ),
-    Route(
-        method="POST", path="/unsubscribe/{token}", handler=unsubscribe.stop,
-        summary="No more reminders to the address the link was sent to (one click, RFC 8058)",
-        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
-    ),
-    Route(
-        method="POST", path="/unsubscribe/{token}/undo", handler=unsubscribe.resume,
-        summary="Reminders again",
-        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
-    ),
 )  # fmt: skip
 
 OPERATION = (
@@ -288,28 +253,12 @@ OPERATION = (
     Route(
         method="GET", path="/docs", handler=operation.docs,
         summary="This document, to be read and tried",
-        policy=Policy.ANYBODY, query=None, answers={200: A_PAGE},
+        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/html", description="A page")},
     ),
     Route(
         method="GET", path="/docs/assets/{name}", handler=operation.asset,
         summary="The files of that page",
         policy=Policy.ANYBODY, query=None, answers={200: Media(type="*/*", description="A file")},
-    ),
-    Route(
-        method="GET", path="/", handler=pages.start,
-        summary="The start page",
-        policy=Policy.ANYBODY, query=pages.PageQuery,
-        answers={200: A_PAGE},
-    ),
-    Route(
-        method="GET", path="/static/site.css", handler=pages.style,
-        summary="The style of that page",
-        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/css", description="A style sheet")},
-    ),
-    Route(
-        method="GET", path="/static/copy.js", handler=subscribing.script,
-        summary="The copy button of that page",
-        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/javascript", description="A script")},
     ),
 )  # fmt: skip
 

@@ -8,8 +8,15 @@ from playwright.async_api import Browser
 from tests.browser.readers import Reader
 from tests.web.callers import Api
 
-OPEN = {"sign-in": "/sign-in", "accessibility": "/accessibility", "privacy": "/privacy", "nothing": "/nothing"}
+OPEN = {
+    "start": "/",
+    "sign-in": "/sign-in",
+    "accessibility": "/accessibility",
+    "privacy": "/privacy",
+    "nothing": "/nothing",
+}
 SIGNED_IN = {
+    "start-signed-in": "/",
     "account": "/account",
     "week-site": "/week?of=site:calais&day=2027-03-10&clock=sainte-justine",
     "week-network": "/week?of=network:perinat&day=2027-05-05",
@@ -33,6 +40,9 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     )
     await api.services.delivery.run_once()
     await admin.book(host_site="calais", start="2027-03-10T09:30", required_sites=["arras"], duration_minutes=120)
+    opened = await admin("POST", "/feeds", {"scope": "site", "of": "calais", "label": "Calais", "language": language})
+    feed = "/feeds/" + opened.json["page_url"].rpartition("/")[2]
+    stop = "/unsubscribe/" + api.services.unsubscribing.url("staff@calais.example").rpartition("/")[2]
     reader = await Reader.at(api, browser, language, width)
     wrong: list[str] = []
 
@@ -41,7 +51,8 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
         wrong.extend([f"{name} is wider than the window"] if await reader.overflows() else [])
         await reader.picture(name)
 
-    for name, path in OPEN.items():
+    secret = {"subscribing": feed, "revocation": f"{feed}/revocation", "unsubscribe": stop}
+    for name, path in (OPEN | secret).items():
         await reader.see(path)
         await look(name)
     await reader.see("/sign-in")

@@ -87,9 +87,9 @@ async def test_the_start_page_says_what_this_is_and_how_to_get_a_token(api: Api,
     by_choice = await api.anybody("GET", f"//?lang={language}", headers={"Accept-Language": "de"})
 
     page = by_header.body.decode()
-    assert by_choice.body == by_header.body
+    assert by_choice.body.replace(f"?lang={language}".encode(), b"") == by_header.body
     assert f'<html lang="{language}">' in page
-    assert "perinat-sched token create" in page and 'href="docs"' in page
+    assert "perinat-sched token create" in page and 'href="/docs"' in page
 
 
 async def test_the_start_page_is_french_unless_english_is_asked_for(api: Api) -> None:
@@ -133,7 +133,7 @@ async def test_no_other_file_is(api: Api, name: str) -> None:
     assert (await api.anybody("GET", f"//docs/assets/{name}", exactly=True)).status == 404
 
 
-@pytest.mark.parametrize("path", [f"/{API}/me", "//healthz", "//", "//feeds/x.ics", "//nowhere"])
+@pytest.mark.parametrize("path", [f"/{API}/me", "//healthz", "//feeds/x", "//feeds/x.ics", "//nowhere"])
 async def test_every_answer_is_protected(api: Api, path: str) -> None:
     headers = (await api.anybody("GET", path)).headers
 

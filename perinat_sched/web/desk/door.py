@@ -19,6 +19,7 @@ from perinat_sched.people.sign_in import LONGEST, SignedIn
 from perinat_sched.web import reading
 from perinat_sched.web.call import CALLER
 from perinat_sched.web.desk.page import SIGNED_IN, Page, PageForm, Visit, chosen_language
+from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
@@ -36,8 +37,9 @@ def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
             raise Unauthenticated(Message("Sign in to go on."))
         form = None
         if page.method == "POST":
-            _from_our_origin(request, services)
-            form = await _form(page, request, visitor)
+            _check_sender(page, request, services)
+            model = page.form or (PageForm if page.signed_in else None)
+            form = await _form(model, request, visitor if page.signed_in else None) if model else None
             if visitor is not None:
                 services.writes.count(visitor.token.id)
         visit = Visit(
@@ -64,22 +66,24 @@ async def _visitor(request: web.Request, services: Services) -> SignedIn | None:
     return visitor
 
 
-def _from_our_origin(request: web.Request, services: Services) -> None:
+def _check_sender(page: Page, request: web.Request, services: Services) -> None:
     """Raises Forbidden unless the browser says that the form comes from us; who says nothing is no browser."""
-    site = request.headers.get("Sec-Fetch-Site")
-    ours = site == "same-origin" if site else request.headers.get("Origin") == origin(services)
-    if not ours:
+    site, sent = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin", "null")
+    ours = site == "same-origin" if site else sent == origin(services)
+    silent = site is None and sent == "null"
+    if not (ours or page.takes == "everybody" or (silent and page.takes == "no other pages")):
         raise Forbidden(FOREIGN)
 
 
-async def _form(page: Page, request: web.Request, visitor: SignedIn | None) -> Any:
+async def _form(model: type[Asked], request: web.Request, visitor: SignedIn | None) -> Any:
+    """The form; from a visitor, with the token that stands in the pages of her sign-in."""
     raw = await reading.body(request, FORM)
     try:
         pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:  # no UTF-8, or too many fields
         raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
-    form = reading.parameters(page.form or PageForm, pairs)
-    if visitor is not None and page.signed_in:
+    form = reading.parameters(model, pairs)
+    if visitor is not None:
         sent = dict(pairs).get("form_token", "")
         if not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
             raise Forbidden(FOREIGN)

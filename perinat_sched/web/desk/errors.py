@@ -39,6 +39,7 @@ def page(request: web.Request, error: PerinatError) -> web.Response:
             request,
             "error.html.j2",
             kind.status,
+            untold=True,
             title=kind.title,
             details=details,
             request_id=logs.request_id.get() if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,

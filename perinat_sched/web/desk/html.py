@@ -7,6 +7,7 @@ is inline and nothing comes from another host, so the policy begins with `defaul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -21,16 +22,21 @@ from perinat_sched.sites.network import Language
 from perinat_sched.web.desk.page import SIGNED_IN, chosen_language
 from perinat_sched.web.services import SERVICES
 
-POLICY = "; ".join(
-    (
+UNTOLD = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+
+
+def policy(*, scripts: bool = False) -> str:
+    """The Content-Security-Policy of a page; scripts, of our own alone, where it has any."""
+    directives = (
         "default-src 'none'",
         "style-src 'self'",
         "img-src 'self'",
+        *(["script-src 'self'"] if scripts else []),
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )
-)
+    return "; ".join(directives)
 
 
 @lru_cache(maxsize=1)
@@ -58,9 +64,21 @@ def root(request: web.Request) -> str:
     return urlsplit(request.app[SERVICES].settings.public_url).path
 
 
-def respond(request: web.Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> web.Response:
-    """A page, said in the visitor's language."""
-    language = chosen_language(request)
+def respond(
+    request: web.Request,
+    template: str,
+    status: int = HTTPStatus.OK,
+    *,
+    language: Language | None = None,
+    scripts: Sequence[str] = (),
+    untold: bool = False,
+    **values: Any,
+) -> web.Response:
+    """A page, said in the visitor's language, or in that of what it shows.
+
+    `scripts` names those that it loads; `untold`: its address is told to no other page, nor to search engines.
+    """
+    language = language or chosen_language(request)
 
     def words(text: str, **places: object) -> str:
         return say(Message(text, **places), language)
@@ -80,9 +98,11 @@ def respond(request: web.Request, template: str, status: int = HTTPStatus.OK, **
         language=language,
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),
+        scripts=scripts,
         **values,
     )
-    return web.Response(status=status, text=text, content_type="text/html", headers=_headers(language))
+    headers = _headers(language, policy(scripts=bool(scripts))) | (UNTOLD if untold else {})
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
 def see(request: web.Request, path: str) -> web.Response:
@@ -93,19 +113,24 @@ def see(request: web.Request, path: str) -> web.Response:
 
 
 def _in_other_language(request: web.Request, language: Language) -> str:
-    """This page in the other language. Of the answer to a form, which nobody can ask for again: the first page."""
+    """This page in the other language. Of the answer to a form, which nobody can ask for again: the page at the same
+    address, else the first one."""
     other = "en" if language == "fr" else "fr"
-    path = own_path(request.path) if request.method in ("GET", "HEAD") else ""  # "//host" is no path of ours
-    if not path:
-        return root(request) + f"/sign-in?lang={other}"
-    return root(request) + path + "?" + urlencode({**request.query, "lang": other})
+    path = own_path(request.path) if _can_be_read(request) else ""  # "//host" is no path of ours
+    return root(request) + (path or "/") + "?" + urlencode({**(request.query if path else {}), "lang": other})
 
 
-def _headers(language: Language) -> dict[str, str]:
+def _can_be_read(request: web.Request) -> bool:
+    """Whether the address has a page of its own, besides the answer to a form."""
+    resource = request.match_info.route.resource
+    return request.method in ("GET", "HEAD") or any(route.method == "GET" for route in resource or ())
+
+
+def _headers(language: Language, policy: str) -> dict[str, str]:
     return {
         "Cache-Control": "no-store",
         "Content-Language": language,
-        "Content-Security-Policy": POLICY,
+        "Content-Security-Policy": policy,
         "Referrer-Policy": "same-origin",  # with no-referrer, browsers write "Origin: null" on our own forms
         "Vary": "Accept-Language, Cookie",
     }

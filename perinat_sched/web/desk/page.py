@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from perinat_sched.errors import Unauthenticated
 from perinat_sched.i18n import Message, language_of
@@ -24,6 +24,9 @@ from perinat_sched.web.services import Services
 Q = TypeVar("Q", bound=BaseModel)
 F = TypeVar("F", bound=BaseModel | None)
 
+# Whose forms a page takes: our own pages'; also those of programs that are no browsers; everybody's
+Senders = Literal["our pages", "no other pages", "everybody"]
+
 SIGNED_IN = web.RequestKey("signed-in", SignedIn)
 
 
@@ -31,6 +34,12 @@ class PageQuery(Asked):
     """In which language, when not the browser's."""
 
     lang: Literal["fr", "en"] | None = None
+
+
+class AnyQuery(PageQuery):
+    """The same, where an address may carry what is another program's own business."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class PageForm(Asked):
@@ -90,7 +99,8 @@ class Page:
     handler: Handler
     signed_in: bool = True  # whether one must be
     query: type[PageQuery] = PageQuery
-    form: type[Asked] | None = None
+    form: type[Asked] | None = None  # None: what is sent does not matter
+    takes: Senders = "our pages"
 
 
 def chosen_language(request: web.Request) -> Language:

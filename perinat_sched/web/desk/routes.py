@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import session, sign_in, week
+from perinat_sched.web.desk import session, sign_in, start, subscribing, unsubscribe, week
 from perinat_sched.web.desk.door import door
-from perinat_sched.web.desk.html import POLICY
-from perinat_sched.web.desk.page import Page, PageForm
+from perinat_sched.web.desk.html import policy
+from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
 from perinat_sched.web.operation import static
 
 PAGES = (
+    Page(method="GET", path="/", handler=start.show, signed_in=False),
     Page(method="GET", path="/sign-in", handler=sign_in.ask, signed_in=False, query=sign_in.SignInQuery),
     Page(method="POST", path="/sign-in", handler=sign_in.send, signed_in=False, form=sign_in.AddressForm),
     Page(method="GET", path="/sign-in/{secret}", handler=sign_in.link, signed_in=False, query=sign_in.SignInQuery),
@@ -32,9 +33,41 @@ PAGES = (
     Page(method="POST", path="/sign-out/everywhere", handler=sign_in.leave_everywhere, form=PageForm),
     Page(method="GET", path="/accessibility", handler=sign_in.accessibility, signed_in=False),
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
+    Page(
+        method="GET",
+        path="/feeds/{secret}",
+        handler=subscribing.show,
+        signed_in=False,
+        query=subscribing.FeedPageQuery,
+    ),
+    Page(method="GET", path="/feeds/{secret}/revocation", handler=subscribing.confirm, signed_in=False),
+    Page(
+        method="POST",
+        path="/feeds/{secret}/revocation",
+        handler=subscribing.revoke,
+        signed_in=False,
+        takes="no other pages",
+    ),
+    Page(method="GET", path="/unsubscribe/{token}", handler=unsubscribe.show, signed_in=False, query=AnyQuery),
+    Page(
+        method="POST",
+        path="/unsubscribe/{token}",
+        handler=unsubscribe.stop,
+        signed_in=False,
+        query=AnyQuery,
+        takes="everybody",
+    ),
+    Page(
+        method="POST",
+        path="/unsubscribe/{token}/undo",
+        handler=unsubscribe.resume,
+        signed_in=False,
+        query=AnyQuery,
+        takes="everybody",
+    ),
 )
 PATHS = frozenset(page.path for page in PAGES)
-FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
+FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
 
 
 def add_to(app: web.Application) -> None:
@@ -50,6 +83,6 @@ def add_to(app: web.Application) -> None:
 
 def _file(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def send(request: web.Request) -> web.Response:
-        return static(name, FILES[name], POLICY)
+        return static(name, FILES[name], policy())
 
     return send
