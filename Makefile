@@ -29,17 +29,18 @@ run: .venv/.run
 		export PERINAT_PUBLIC_URL="$${PERINAT_PUBLIC_URL:-$$address}"; \
 	fi; \
 	token=$$($(BIN)/perinat-sched token create --role admin --name "make run"); \
+	link=$$($(BIN)/perinat-sched token create --role admin --name "make run, pages" --link); \
 	days=$$($(BIN)/python -c 'from datetime import date, timedelta as t; d = date.today(); \
 	print(f"from={d + t(days=7)}&to={d + t(days=21)}")'); \
-	printf '\nOpen    %s/\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
-		"$$address" "$$token"; \
+	printf '\nOpen    %s/\nSign in %s   (administrator; once, within ten minutes)\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
+		"$$address" "$$link" "$$token"; \
 	printf 'curl -H "Authorization: Bearer %s" %s/api/v1/me\n' "$$token" "$$address"; \
 	printf 'curl -H "Authorization: Bearer %s" "%s/api/v1/slots?site=lille&site=calais&duration_minutes=60&%s"\n\n' \
 		"$$token" "$$address" "$$days"; \
 	exec $(BIN)/perinat-sched serve --host '$(HOST)' --port '$(PORT)'
 
 test: ARGS ?= -n auto --dist loadgroup
-test: .venv/.test .venv/.clients
+test: .venv/.test .venv/.clients .venv/.browser
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.test
@@ -58,6 +59,7 @@ lock: .venv/lock/bin/uv
 	$(LOCK) $(UPGRADE) pyproject.toml --extra build --constraint requirements-test.lock --output-file requirements.lock
 	$(LOCK) $(UPGRADE) $(CLIENTS)/requirements.in --output-file $(CLIENTS)/requirements.lock
 	npm install --prefix $(CLIENTS) $(NPM) --package-lock-only --omit-lockfile-registry-resolved
+	npm install --prefix tests/browser $(NPM) --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis
@@ -87,6 +89,17 @@ clean:
 	npm ci --prefix .venv/clients $(NPM)
 	gcc -std=c99 -Wall -Wextra -Werror -O1 $(CLIENTS)/programs/libical_lint.c -o .venv/clients/bin/libical_lint \
 		$$(pkg-config --cflags --libs libical)
+	@touch $@
+
+# What judges the pages in a browser: axe-core from npm; the browser is the system's Chromium.
+.venv/.browser: tests/browser/package-lock.json | $(BIN)/pip
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+		echo 'The tests of the pages need Chromium and npm.' >&2; \
+		echo 'On Debian: apt-get install --no-install-recommends chromium npm' >&2; exit 1; \
+	fi
+	@mkdir -p .venv/browser
+	cp tests/browser/package.json tests/browser/package-lock.json .venv/browser/
+	npm ci --prefix .venv/browser $(NPM)
 	@touch $@
 
 $(BIN)/pip:

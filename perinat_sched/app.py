@@ -36,8 +36,10 @@ from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
+from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.settings import Settings
 from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
@@ -55,6 +57,7 @@ KEY_BYTES = 32
 KEEP_ALIVE = 75  # seconds; aiohttp's default is an hour
 DRAIN = 30  # seconds
 WRITE_READINGS = timedelta(minutes=1)
+SIGN_IN_REQUESTS_PER_MINUTE = 600  # of everybody together: a flood must not fill the disk
 HANDLERS_FINISH = 14  # seconds; aiohttp waits twice that long: for a handler to end, then for it to be cancelled
 
 log = logging.getLogger(__name__)
@@ -67,10 +70,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
         async with opened(settings) as database, database.watching():
             services = assemble(settings, database, utc_now)
             await where_the_ground_moved(settings, services)
-            jobs = Jobs(
-                delivery=services.delivery,
-                chores=[Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down)],
-            )
+            jobs = Jobs(delivery=services.delivery, chores=chores(services))
             jobs.start()
             runner = web.AppRunner(
                 application(services),
@@ -137,15 +137,17 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     )
     signer = Signer(secret_key(settings.secret_key_file))
     unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
+    mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
         database=database,
         directory=directory,
-        mailer=mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from),
+        mailer=mailer,
         clock=clock,
         mail_from=settings.mail_from,
         settle=timedelta(seconds=settings.settle_seconds),
         stop_url=unsubscribing.url,
     )
+    sign_ins = SignIns(database, clock)
     return Services(
         settings=settings,
         database=database,
@@ -159,13 +161,27 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
         unsubscribing=unsubscribing,
+        sign_ins=sign_ins,
+        sign_in_mail=SignInMail(
+            sign_ins=sign_ins, mailer=mailer, mail_from=settings.mail_from, public_url=settings.public_url
+        ),
         cursors=Cursors(signer),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
+        sign_in_requests=Limit(SIGN_IN_REQUESTS_PER_MINUTE, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),
         clock=clock,
         course=Course(),
     )
+
+
+def chores(services: Services) -> list[Chore]:
+    """What is done again and again besides delivery."""
+    return [
+        Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down),
+        Chore(name="sign-in mails", every=timedelta(seconds=2), work=services.sign_in_mail.run_once),
+        Chore(name="old sign-ins", every=timedelta(hours=1), work=services.sign_ins.forget),
+    ]
 
 
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:

@@ -208,6 +208,15 @@ def _seen_in_full_by(actor: Actor) -> ColumnElement[bool]:
     return or_(sessions.c.network.in_(sorted(actor.networks)), where_site(actor.sites))
 
 
+def standing(
+    window: Interval, actor: Actor, directory: Directory, *, site: str | None, room: str | None, network: str | None
+) -> ColumnElement[bool]:
+    """The sessions of a place within a window that the caller sees, but the cancelled ones."""
+    wanted = SessionFilter(site=directory.rooms[room].site if room else site, network=network)
+    conditions = [matching(wanted, actor, directory, None), overlapping(window), sessions.c.status != "cancelled"]
+    return and_(*conditions, where_room(room) if room else true())
+
+
 def with_ids(ids: Iterable[str]) -> ColumnElement[bool]:
     return sessions.c.id.in_(sorted(ids))
 

@@ -170,6 +170,43 @@ tokens = Table(
     Column("revoked_at", Instant),
 )
 
+sign_in_requests = Table(  # "send me a link": one row for every address typed, known or not
+    "sign_in_requests",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("next", Text, nullable=False),  # where to go after signing in
+    Column("state", String(10), nullable=False),  # due | sent | failed | skipped
+    Column("try_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "state", "try_at"),
+    Index(None, "address"),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the secret in its address
+    Column("token_id", ForeignKey("tokens.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the secret in the cookie
+    Column("token_id", ForeignKey("tokens.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # to within some minutes
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index(None, "token_id"),
+)
+
 feeds = Table(
     "feeds",
     metadata,

@@ -20,6 +20,7 @@ from perinat_sched.errors import BookingRefused, PerinatError
 from perinat_sched.i18n import Language, language_of
 from perinat_sched.web import problems, refusals
 from perinat_sched.web.call import CALLER
+from perinat_sched.web.desk import errors as desk
 from perinat_sched.web.services import SERVICES
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -76,7 +77,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as problem+json; what nobody expected is logged, and told without its text."""
+    """Every error as problem+json, to people as a page; what nobody expected is logged, and told without its text."""
     try:
         return await handler(request)
     except Exception as error:
@@ -92,16 +93,20 @@ async def _problem(request: web.Request, error: Exception, language: Language) -
             extensions = await refusals.extensions(services, request[CALLER], error, language)
             return problems.response(error, language, extensions)
         case PerinatError() if problems.type_of(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problems.response(error, language)
+            return _told(request, error, language)
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
             if request.method == "OPTIONS":
                 return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
-            return problems.response(problems.MethodNotAllowed(allowed), language)
+            return _told(request, problems.MethodNotAllowed(allowed), language)
         case web.HTTPException():
-            return problems.response(problems.of_http(error), language)
+            return _told(request, problems.of_http(error), language)
     log.error("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
-    return problems.response(problems.UnexpectedError(), language)
+    return _told(request, problems.UnexpectedError(), language)
+
+
+def _told(request: web.Request, error: PerinatError, language: Language) -> web.Response:
+    return desk.page(request, error) if desk.for_people(request) else problems.response(error, language)
 
 
 def template_of(request: web.Request) -> str:

@@ -56,7 +56,7 @@ DAY_OR_HOUR_FORM = Message(
 FORMS = {"start": START_FORM, "from": DAY_OR_HOUR_FORM, "until": DAY_OR_HOUR_FORM}
 
 
-async def body(request: web.Request) -> bytes:
+async def body(request: web.Request, media_type: str = "application/json") -> bytes:
     """The whole body, within its limits of size, time and type."""
     if (request.content_length or 0) > LARGEST_BODY:
         raise TooLarge
@@ -75,7 +75,7 @@ async def body(request: web.Request) -> bytes:
         raise MalformedRequest from None
     if received and "Content-Type" in request.headers:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != "application/json" or charset not in ("utf-8", "us-ascii"):
+        if request.content_type != media_type or charset not in ("utf-8", "us-ascii"):
             raise UnsupportedMediaType
     return bytes(received)
 
@@ -166,8 +166,15 @@ def _field_error(one: dict[str, Any]) -> FieldError:
 
 
 def query(model: type[M], request: web.Request) -> M:
-    """The parameters of an address. A single one that comes twice is refused: nobody knows which was meant."""
-    asked = list(request.query.items())
+    """The parameters of an address, as `parameters` reads them."""
+    return parameters(model, list(request.query.items()))
+
+
+def parameters(model: type[M], asked: list[tuple[str, str]]) -> M:
+    """Names and values of an address or a form: a list where the model has one.
+
+    A single one that comes twice is refused: nobody knows which was meant.
+    """
     if model.model_config.get("extra") == "ignore":
         ours = {field.alias or name for name, field in model.model_fields.items()}
         asked = [(name, text) for name, text in asked if name in ours]

@@ -13,6 +13,7 @@ from aiohttp import web
 from perinat_sched.errors import Forbidden, Unauthenticated
 from perinat_sched.web import middleware, reading
 from perinat_sched.web.call import CALLER, Call
+from perinat_sched.web.desk import routes as desk
 from perinat_sched.web.route import Policy, Route
 from perinat_sched.web.routes import ROUTES
 from perinat_sched.web.schemas.base import Asked, NoQuery
@@ -31,6 +32,7 @@ def application(services: Services) -> web.Application:
             app.router.add_get(route.path, door, allow_head=True)
         else:
             app.router.add_route(route.method, route.path, door)
+    desk.add_to(app)
     return app
 
 

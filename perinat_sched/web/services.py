@@ -14,8 +14,10 @@ from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -48,9 +50,12 @@ class Services:
     delivery: Delivery
     notices: Notices
     unsubscribing: Unsubscribing
+    sign_ins: SignIns
+    sign_in_mail: SignInMail
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address
+    sign_in_requests: Limit  # of everybody together
     metrics: Metrics
     clock: Clock
     course: Course

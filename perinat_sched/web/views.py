@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perinat_sched import zones
+from perinat_sched import i18n, zones
 from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.availability.slots import Slot
 from perinat_sched.booking import rules
@@ -118,8 +118,11 @@ class View:
         if site is None:
             return WarningOut(code=code, site=None, detail=say(BRIDGE_LOST, self.language))
         place = self.directory.sites.get(site)
-        local = zones.to_local(session.start, self._zone(site, session.timezone))
-        detail = Message(WARNINGS[code].text, site=place.name if place else site, hour=f"{local:%H:%M}")
+        zone = self._zone(site, session.timezone)
+        local = zones.to_local(session.start, zone)
+        clock = i18n.place_of(zone, self.language, place.city if place else None)
+        hour = i18n.hour(local, self.language, clock)
+        detail = Message(WARNINGS[code].text, site=place.name if place else site, hour=hour)
         return WarningOut(code=code, site=site, detail=say(detail, self.language))
 
     def _zone(self, site: str, otherwise: str) -> str:

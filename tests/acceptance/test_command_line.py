@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from perinat_sched.storage import migrations
@@ -64,3 +65,38 @@ async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(s
 
     await service.start()
     assert await service.stop() == 0
+
+
+async def test_a_link_of_token_create_signs_in_on_the_running_service(service: Service) -> None:
+    link = await service.run("token", "create", "--role", "admin", "--name", "Anne", "--link")
+    await service.start()
+    try:
+        here = link.replace("http://127.0.0.1:8080", service.url)
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+            async with browser.get(here) as page:
+                assert page.status == 200
+            async with browser.post(here, data={"next": ""}, headers={"Sec-Fetch-Site": "same-origin"}) as page:
+                assert (page.status, page.url.path) == (200, "/account") and "Anne" in await page.text()
+    finally:
+        await service.stop()
+    assert link.rpartition("/")[2] not in service.log.read_text()
+
+
+async def test_a_running_service_mails_the_link_that_is_asked_for(service: Service) -> None:
+    await service.token("admin", "--email", "anne@lille.example")
+    await service.start()
+    try:
+        async with (
+            aiohttp.ClientSession(headers={"Sec-Fetch-Site": "same-origin"}) as browser,
+            browser.post(f"{service.url}/sign-in", data={"address": "anne@lille.example"}) as page,
+        ):
+            assert page.status == 200
+        mails: list[Path] = []
+        async with asyncio.timeout(30):
+            while not mails:
+                await asyncio.sleep(0.1)
+                mails = list((service.folder / "var" / "mail").glob("*.eml"))
+    finally:
+        await service.stop()
+    assert b"/sign-in/" in mails[0].read_bytes()
+    assert "anne@lille.example" not in service.log.read_text()
