@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Literal
 
 from perinat_sched.booking.session import Session
-from perinat_sched.feeds.calendar import invitation
+from perinat_sched.feeds.invitation import invitation
 from perinat_sched.i18n import Message, say
 from perinat_sched.notices import lists, mime
 from perinat_sched.notices.layout import Letter, Line, Section, as_html, as_text

@@ -180,11 +180,21 @@ class SeriesBase:
         old: Series,
         rows: Sequence[tuple[Session, Sequence[booking.Held] | None]],
         now: datetime,
+        *,
+        rule_changes: bool = False,
     ) -> Outcome:
-        """Write changed sessions and count the change of the series; nothing where nothing changed."""
+        """Write changed sessions and count the change of the series; nothing where nothing changed.
+
+        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates.
+        """
         if not rows:
             return Outcome(plan=None, whole=await whole(tx, old))
-        new = replace(old, revision=old.revision + 1, updated_at=max(now, old.updated_at))
+        new = replace(
+            old,
+            revision=old.revision + 1,
+            sequence=old.sequence + rule_changes,
+            updated_at=max(now, old.updated_at),
+        )
         await store.replace(tx, new, await store.left_out_of(tx, old.id))
         await booking.replace_many(tx, rows, self.database.resources)
         await self.record(tx, actor, action, new, sessions=len(rows))

@@ -95,6 +95,7 @@ class SeriesChanges(SeriesBase):
             on_conflict=changes.on_conflict or base.on_conflict,
             override=changes.override or (),
             revision=old.revision + 1 if cut is None else 0,
+            sequence=old.sequence if cut is None else 0,
             updated_at=now,
         )
         if cut is None:
@@ -173,11 +174,16 @@ class SeriesChanges(SeriesBase):
         fresh = {one.recurrence: one.conflicts for one in plan.placed if one.conflicts}
         if split:
             ended = replace(
-                splitting.ending(old, splitting.cut_of(new, old)), revision=old.revision + 1, updated_at=now
+                splitting.ending(old, splitting.cut_of(new, old)),
+                revision=old.revision + 1,
+                sequence=old.sequence + 1,
+                updated_at=now,
             )
             await store.replace(tx, ended, stays)
             await store.add(tx, new, goes | fresh)
         else:
+            otherwise = any(one.changes_face for one in plan.bookable) or bool(dropped)
+            new = replace(new, sequence=old.sequence + otherwise)
             await store.replace(tx, new, stays | fresh)
         cancelled = [rules.cancelled(one, "cancelled", "", now) for one in dropped]
         changed = [(one.session, one.taken) for one in plan.placed if one.before and one.session and one.changes]

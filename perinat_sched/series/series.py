@@ -28,6 +28,7 @@ class Series:
     id: str
     uid: str  # iCalendar's, shared by its sessions
     revision: int  # counts what is done to the series as a whole: the ETag
+    sequence: int = 0  # iCalendar's SEQUENCE of the rule: those of them that change when or where people meet
     session: Draft  # the one asked for, at the hour of the first occurrence
     fold: int | None  # what a repeated hour means; None: it was not said
     rrule: str | None

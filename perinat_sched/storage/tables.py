@@ -105,6 +105,7 @@ series = Table(  # what a series is asked for; its occurrences are sessions
     Column("id", String(36), primary_key=True),
     Column("uid", String(100), nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("kind", String(40), nullable=False),
     Column("title", Text, nullable=False),
     Column("description", Text, nullable=False),
