@@ -32,6 +32,7 @@ from perinat_sched.notices.mailer import mailer_of
 from perinat_sched.people.actions import Tokens
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
 from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.storage import lock
@@ -135,6 +136,9 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
         series_upkeep=SeriesUpkeep(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_import=SeriesImport(
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
         closures=closures,

@@ -105,7 +105,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=(*proposal.needed, *proposal.optional),
-                network=proposal.network,
+                networks=[proposal.network],
                 except_session=except_session,
             )
 

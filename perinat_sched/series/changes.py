@@ -138,7 +138,7 @@ class SeriesChanges(SeriesBase):
         sites |= {site for one in open_ for site in one.sites}
         walls = [*(one.wall_start for one in open_), *times, draft.wall_start]
         standing = await self.standing(
-            tx, sorted(sites), draft.network, window_of(walls, draft.timezone, draft.duration), lock=True
+            tx, sorted(sites), [draft.network], window_of(walls, draft.timezone, draft.duration), lock=True
         )
         planner = self.planner(actor, standing, now)
         alive = {wall: one for wall, one in pairs.items() if one.status != "cancelled"}

@@ -20,6 +20,7 @@ from perinat_sched.i18n import Message
 from perinat_sched.web.problems import MalformedRequest, TooLarge, TooSlow, UnsupportedMediaType
 from perinat_sched.web.schemas.base import Wrong
 
+JSON = "application/json"  # in UTF-8: RFC 8259 knows no other
 LARGEST_BODY = 256 * 1024
 SLOWEST_BODY = 15  # seconds
 DEEPEST = 8  # no body of ours nests deeper than three
@@ -56,12 +57,12 @@ DAY_OR_HOUR_FORM = Message(
 FORMS = {"start": START_FORM, "from": DAY_OR_HOUR_FORM, "until": DAY_OR_HOUR_FORM}
 
 
-async def body(request: web.Request) -> bytes:
+async def body(request: web.Request, media: str = JSON) -> bytes:
     """The whole body, within its limits of size, time and type."""
     if (request.content_length or 0) > LARGEST_BODY:
         raise TooLarge
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType(media)
     received = bytearray()
     try:
         async with asyncio.timeout(SLOWEST_BODY):
@@ -75,8 +76,8 @@ async def body(request: web.Request) -> bytes:
         raise MalformedRequest from None
     if received and "Content-Type" in request.headers:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != "application/json" or charset not in ("utf-8", "us-ascii"):
-            raise UnsupportedMediaType
+        if request.content_type != media or (media == JSON and charset not in ("utf-8", "us-ascii")):
+            raise UnsupportedMediaType(media)
     return bytes(received)
 
 

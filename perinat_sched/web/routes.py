@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, operation, pages, series, sessions, slots
+from perinat_sched.web import audit, closures, directory, feeds, operation, pages, planning, series, sessions, slots
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
+from perinat_sched.web.schemas import planning as planning_schemas
 from perinat_sched.web.schemas import series as series_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
@@ -156,6 +157,19 @@ SERIES = (
         summary="A site answers once for all that is still to come",
         policy=Policy.ANSWERS, body=series_schemas.SeriesAnswer,
         answers={200: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/import", handler=planning.read_in,
+        summary="Make series and sessions of a spreadsheet; with `dry_run`, a verdict for each line",
+        policy=Policy.BOOKS, query=planning_schemas.ImportQuery,
+        body=Media(type="text/csv", description="Lines with a date, an hour, a kind and sites; see the README"),
+        answers={200: planning_schemas.ImportOut, 201: planning_schemas.ImportOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/sites/{{code}}/sessions.csv", handler=planning.written_out,
+        summary="A site's year as a spreadsheet",
+        policy=Policy.SIGNED_IN, query=planning_schemas.YearQuery,
+        answers={200: Media(type="text/csv", description="UTF-8, separated by semicolons in French")},
     ),
     Route(
         method="DELETE", path=f"{API}/sessions/{{id}}/exception", handler=series.restore,

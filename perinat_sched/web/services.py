@@ -14,6 +14,7 @@ from perinat_sched.notices.delivery import Delivery
 from perinat_sched.people.actions import Tokens
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
 from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
@@ -43,6 +44,7 @@ class Services:
     series: SeriesBookings
     series_changes: SeriesChanges
     series_upkeep: SeriesUpkeep
+    series_import: SeriesImport
     closures: Closures
     feeds: Feeds
     delivery: Delivery
