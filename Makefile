@@ -1,5 +1,5 @@
 # make run    serve on http://127.0.0.1:8080/ with SQLite and the example network
-# make test   the tests          make test ARGS="-k slots -x"
+# make test   the tests, on all cores          make test ARGS="-k slots -x"   some of them, on one
 # make check  linters, types, import contracts, dependencies
 # make bench  the benchmarks     make lock [UPGRADE=--upgrade]  rewrite both lock files
 #
@@ -8,14 +8,15 @@
 HOST ?= 127.0.0.1
 PORT ?= 8080
 PYTHON ?=
-ARGS ?=
 UPGRADE ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 PROJECT := $(PIP) --no-deps --no-build-isolation --editable .
-LOCK := .venv/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
+LOCK := .venv/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet
+CLIENTS := tests/clients
+NPM := --ignore-scripts --no-audit --no-fund --no-update-notifier --silent
 
 .PHONY: run test check bench lock clean
 
@@ -28,16 +29,18 @@ run: .venv/.run
 		export PERINAT_PUBLIC_URL="$${PERINAT_PUBLIC_URL:-$$address}"; \
 	fi; \
 	token=$$($(BIN)/perinat-sched token create --role admin --name "make run"); \
+	link=$$($(BIN)/perinat-sched token create --role admin --name "make run, pages" --link); \
 	days=$$($(BIN)/python -c 'from datetime import date, timedelta as t; d = date.today(); \
 	print(f"from={d + t(days=7)}&to={d + t(days=21)}")'); \
-	printf '\nOpen    %s/\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
-		"$$address" "$$token"; \
+	printf '\nOpen    %s/\nSign in %s   (administrator; once, within ten minutes)\n\nToken   %s   (administrator; revoke it with perinat-sched token revoke)\n\n' \
+		"$$address" "$$link" "$$token"; \
 	printf 'curl -H "Authorization: Bearer %s" %s/api/v1/me\n' "$$token" "$$address"; \
 	printf 'curl -H "Authorization: Bearer %s" "%s/api/v1/slots?site=lille&site=calais&duration_minutes=60&%s"\n\n' \
 		"$$token" "$$address" "$$days"; \
 	exec $(BIN)/perinat-sched serve --host '$(HOST)' --port '$(PORT)'
 
-test: .venv/.test
+test: ARGS ?= -n auto --dist loadgroup
+test: .venv/.test .venv/.clients .venv/.browser
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.test
@@ -52,8 +55,11 @@ bench: .venv/.test
 
 # The runtime lock takes its versions from the test lock, so the two always agree.
 lock: .venv/lock/bin/uv
-	$(LOCK) $(UPGRADE) --extra build --extra test --output-file requirements-test.lock
-	$(LOCK) $(UPGRADE) --extra build --constraint requirements-test.lock --output-file requirements.lock
+	$(LOCK) $(UPGRADE) pyproject.toml --extra build --extra test --output-file requirements-test.lock
+	$(LOCK) $(UPGRADE) pyproject.toml --extra build --constraint requirements-test.lock --output-file requirements.lock
+	$(LOCK) $(UPGRADE) $(CLIENTS)/requirements.in --output-file $(CLIENTS)/requirements.lock
+	npm install --prefix $(CLIENTS) $(NPM) --package-lock-only --omit-lockfile-registry-resolved
+	npm install --prefix tests/browser $(NPM) --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis
@@ -70,6 +76,31 @@ clean:
 	$(PIP) --require-hashes -r requirements-test.lock
 	$(PROJECT)
 	@touch .venv/.run $@
+
+# The calendar programs of other people that the tests let read the feeds: Python's, npm's, and Debian's libical.
+.venv/.clients: $(wildcard $(CLIENTS)/*.lock $(CLIENTS)/package*.json $(CLIENTS)/programs/*.c) | $(BIN)/pip
+	@missing=$$($(CLIENTS)/missing); if [ "$$missing" ]; then \
+		echo 'The tests let other calendar programs read the feeds, and some of what these need is missing.' >&2; \
+		echo "On Debian: apt-get install --no-install-recommends$$missing" >&2; exit 1; \
+	fi
+	$(BIN)/python -m venv --clear .venv/clients
+	.venv/clients/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(CLIENTS)/requirements.lock
+	cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json .venv/clients/
+	npm ci --prefix .venv/clients $(NPM)
+	gcc -std=c99 -Wall -Wextra -Werror -O1 $(CLIENTS)/programs/libical_lint.c -o .venv/clients/bin/libical_lint \
+		$$(pkg-config --cflags --libs libical)
+	@touch $@
+
+# What judges the pages in a browser: axe-core from npm; the browser is the system's Chromium.
+.venv/.browser: tests/browser/package-lock.json | $(BIN)/pip
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+		echo 'The tests of the pages need Chromium and npm.' >&2; \
+		echo 'On Debian: apt-get install --no-install-recommends chromium npm' >&2; exit 1; \
+	fi
+	@mkdir -p .venv/browser
+	cp tests/browser/package.json tests/browser/package-lock.json .venv/browser/
+	npm ci --prefix .venv/browser $(NPM)
+	@touch $@
 
 $(BIN)/pip:
 	@new() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \

@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--email", metavar="ADDRESS")
     command.add_argument("--expires", type=_day, metavar="DATE", help="its last day, YYYY-MM-DD (in a year)")
     command.add_argument("--name", required=True, metavar="TEXT", help="whose it is, for the list")
+    command.add_argument("--link", action="store_true", help="print a one-time sign-in address instead")
     command.set_defaults(command=_create_token)
     command = tokens.add_parser("list", help="every token, without its secret")
     command.set_defaults(command=_list_tokens)
@@ -122,8 +123,11 @@ def _check(given: argparse.Namespace, configured: Settings) -> None:
 
 
 def _create_token(given: argparse.Namespace, configured: Settings) -> None:
+    from perinat_sched.notices import sign_in
+    from perinat_sched.people.sign_in import SignIns
+
     async def create(tokens: Tokens) -> str:
-        token, _ = await tokens.create(
+        token, row = await tokens.create(
             role=given.role,
             sites=given.site,
             networks=given.network,
@@ -132,7 +136,10 @@ def _create_token(given: argparse.Namespace, configured: Settings) -> None:
             expires=given.expires,
             name=given.name,
         )
-        return token
+        if not given.link:
+            return token
+        [secret] = await SignIns(tokens.database, tokens.clock).links([row])
+        return sign_in.link(configured.public_url, secret)
 
     print(_with_tokens(configured, create))
 

@@ -14,6 +14,8 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -22,19 +24,28 @@ import perinat_sched
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
-from perinat_sched.booking.misfits import misfits as booking_misfits
+from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
+from perinat_sched.feeds.publication import Publisher
+from perinat_sched.feeds.readings import Readings
+from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.feeds.window import Window
 from perinat_sched.i18n import Message, say
-from perinat_sched.jobs import Jobs
+from perinat_sched.jobs import Chore, Jobs
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import mailer_of
+from perinat_sched.notices.sign_in import SignInMail
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
 from perinat_sched.series.importing import SeriesImport
 from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
+from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
@@ -49,6 +60,8 @@ MAIL_FOLDER = Path("var/mail")
 KEY_BYTES = 32
 KEEP_ALIVE = 75  # seconds; aiohttp's default is an hour
 DRAIN = 30  # seconds
+WRITE_READINGS = timedelta(minutes=1)
+SIGN_IN_REQUESTS_PER_MINUTE = 600  # of everybody together: a flood must not fill the disk
 HANDLERS_FINISH = 14  # seconds; aiohttp waits twice that long: for a handler to end, then for it to be cancelled
 
 log = logging.getLogger(__name__)
@@ -58,9 +71,10 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises what forbids to start."""
     stop = _asked_to_stop()
     with lock.exclusive(settings.database_url):
-        async with opened(settings) as database:
+        async with opened(settings) as database, database.watching():
             services = assemble(settings, database, utc_now)
-            jobs = Jobs(delivery=services.delivery)
+            await where_the_ground_moved(settings, services)
+            jobs = Jobs(delivery=services.delivery, chores=chores(services))
             jobs.start()
             runner = web.AppRunner(
                 application(services),
@@ -87,6 +101,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(DRAIN):
                         await asyncio.gather(runner.cleanup(), jobs.stop())
+                        await services.readings.write_down()
     log.info("stopped", extra={"action": "stopped"})
 
 
@@ -109,20 +124,34 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     enquiries = enquiries_of(settings, database, clock)
     bookings = Bookings(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     closures = Closures(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
-    feeds = Feeds(
+    shelf = Shelf()
+    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
+    publisher = Publisher(
         database=database,
         directory=directory,
+        calendars=calendars,
         clock=clock,
-        public_url=settings.public_url,
         organizer=settings.mail_from,
+        shelf=shelf,
+        window=Window(
+            past_days=settings.feed_past_days,
+            future_days=settings.feed_future_days,
+            cancelled_days=settings.feed_cancelled_days,
+        ),
     )
+    signer = Signer(secret_key(settings.secret_key_file))
+    unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
+    mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
         database=database,
         directory=directory,
-        mailer=mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from),
+        mailer=mailer,
         clock=clock,
         mail_from=settings.mail_from,
+        settle=timedelta(seconds=settings.settle_seconds),
+        stop_url=unsubscribing.url,
     )
+    sign_ins = SignIns(database, clock)
     return Services(
         settings=settings,
         database=database,
@@ -143,19 +172,57 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         ),
         closures=closures,
         feeds=feeds,
+        publisher=publisher,
+        readings=Readings(database=database, clock=clock),
         delivery=delivery,
-        cursors=Cursors(secret_key(settings.secret_key_file)),
+        notices=Notices(database=database, directory=directory, clock=clock),
+        unsubscribing=unsubscribing,
+        sign_ins=sign_ins,
+        sign_in_mail=SignInMail(
+            sign_ins=sign_ins, mailer=mailer, mail_from=settings.mail_from, public_url=settings.public_url
+        ),
+        cursors=Cursors(signer),
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
+        sign_in_requests=Limit(SIGN_IN_REQUESTS_PER_MINUTE, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),
         clock=clock,
         course=Course(),
     )
 
 
+def chores(services: Services) -> list[Chore]:
+    """What is done again and again besides delivery."""
+    return [
+        Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down),
+        Chore(name="sign-in mails", every=timedelta(seconds=2), work=services.sign_in_mail.run_once),
+        Chore(name="old sign-ins", every=timedelta(hours=1), work=services.sign_ins.forget),
+    ]
+
+
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:
     """What only reads."""
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+def recalculation_of(settings: Settings, database: Database, clock: Clock) -> Recalculation:
+    """What puts sessions upon the ground as it is now."""
+    return Recalculation(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+async def where_the_ground_moved(settings: Settings, services: Services) -> None:
+    """Put booked sessions upon a new ground, before anybody books or is told; whatever comes of it, the service starts.
+
+    What fails is tried again at the next start.
+    """
+    try:
+        outcome = await recalculation_of(settings, services.database, services.clock).where_the_ground_moved()
+    except Exception:
+        log.exception("booked sessions could not be put upon the new ground", extra={"action": "ground_not_settled"})
+        return
+    services.metrics.ground_moved(outcome)
+    if outcome != Outcome():
+        log.warning("the ground moved under booked sessions", extra={"action": "ground_moved", **asdict(outcome)})
 
 
 def secret_key(path: Path) -> bytes:
@@ -185,7 +252,7 @@ async def mend_guards(settings: Settings) -> None:
 
 
 async def misfits(settings: Settings) -> list[str]:
-    """Future sessions that no longer fit this configuration, a line each; none where nothing was ever booked.
+    """Future sessions of which this configuration would cost a place, a line each; none where nothing was ever booked.
 
     Only reads: a configuration that is being tried out must not reach the database of the running service.
     """
@@ -194,10 +261,13 @@ async def misfits(settings: Settings) -> list[str]:
         return []
     database = await Database.open(settings.database_url)
     try:
+        if not await database.is_current():
+            return ["not known: the database is of an earlier version, which the next serve brings up to date"]
         return [
             f"{session.wall_start:%Y-%m-%d %H:%M} {session.timezone}, {session.kind} of {session.host_site} "
-            f"({session.id}): {'; '.join(say(conflict.message, 'en') for conflict in conflicts)}"
-            async for session, conflicts in booking_misfits(enquiries_of(settings, database, utc_now))
+            f"({session.id}): {'; '.join(say(conflict.message, 'en') for conflict in misfit.conflicts)}"
+            async for misfit in recalculation_of(settings, database, utc_now).misfits()
+            for session in [misfit.before]
         ]
     finally:
         await database.close()

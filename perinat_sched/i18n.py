@@ -77,6 +77,7 @@ def _weight(parameters: str) -> float:
     return float(q[1]) if q else 0.0
 
 
+@lru_cache(maxsize=1024)
 def place_of(zone_name: str, language: Language, city: str | None = None) -> str:
     """Whose hour a zone's hour is, in words: "Paris" wherever in France, "Montréal" for a site there.
 
@@ -90,11 +91,15 @@ def place_of(zone_name: str, language: Language, city: str | None = None) -> str
     return str(get_timezone_location(zone_name, locale=language, return_city=True))
 
 
+def weekday(local: datetime, language: Language) -> str:
+    """`jeudi`, `Thursday`."""
+    return str(get_day_names("wide", locale=language)[local.weekday()])
+
+
 def day(local: datetime, language: Language) -> str:
     """`jeudi 18 mars 2027`, `Thursday 18 March 2027`; the first of a month is `1er` in French."""
     number = "1er" if language == "fr" and local.day == 1 else str(local.day)
-    weekday = get_day_names("wide", locale=language)[local.weekday()]
-    return f"{weekday} {number} {get_month_names('wide', locale=language)[local.month]} {local.year}"
+    return f"{weekday(local, language)} {number} {get_month_names('wide', locale=language)[local.month]} {local.year}"
 
 
 def time_of_day(local: datetime, language: Language) -> str:
@@ -104,7 +109,7 @@ def time_of_day(local: datetime, language: Language) -> str:
 
 def hour(local: datetime, language: Language, place: str | None = None) -> str:
     """`9 h 00 (heure de Montréal)`, `09:00 (Montréal time)`. `place`: as `place_of` says it; None: the zone's own."""
-    return f"{time_of_day(local, language)} ({_whose(local, language, place)})"
+    return f"{time_of_day(local, language)} ({whose(local, language, place)})"
 
 
 def moment(local: datetime, language: Language, place: str | None = None) -> str:
@@ -113,7 +118,7 @@ def moment(local: datetime, language: Language, place: str | None = None) -> str
     return say(when, language)
 
 
-def _whose(local: datetime, language: Language, place: str | None) -> str:
+def whose(local: datetime, language: Language, place: str | None) -> str:
     """`heure de Paris`; where the hour comes twice that night, also which of the two it is: `heure de Paris, UTC+1`."""
     name = place or place_of(str(local.tzinfo), language)
     if name == "UTC":

@@ -33,6 +33,7 @@ DEFAULT_MAIL_FROM = "perinat@localhost"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 AN_HOUR = 3600
 MOST_A_MINUTE = 1_000_000
+MOST_DAYS = 3660
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,13 @@ class Settings:
     public_url: str  # every link is built from it; no slash at its end
     smtp_url: str | None  # None: each mail is written to a file
     mail_from: str  # one address, alone or as `Name <address>`
-    settle_seconds: int  # changes will be gathered so long; not used yet: mails leave at once
+    settle_seconds: int  # changes are gathered so long; then their mail is due
     lead_times: tuple[Reminder, ...]  # of kinds that name none
     writes_per_minute: int  # a token; 0: no limit
     feed_reads_per_minute: int  # a feed address; 0: no limit
+    feed_past_days: int  # how far back, and ahead, feeds look from today
+    feed_future_days: int
+    feed_cancelled_days: int  # how long after its end a cancelled session stays in feeds
     secret_key_file: Path
     log_level: str  # DEBUG, INFO, WARNING, ERROR
     directory: Directory
@@ -64,7 +68,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     calendars_dir = environment.value("PERINAT_CALENDARS_DIR", folder, Path("calendars"))
 
     service = read_toml(config_dir / "service.toml", problems, required=False)
-    mail, limits, reminders = (service.table(key) for key in ("mail", "limits", "reminders"))
+    mail, limits, reminders, feeds = (service.table(key) for key in ("mail", "limits", "reminders", "feeds"))
     service.table("retention")  # nothing to set yet
     lead_times = read_lead_times(reminders, "lead_times", (values.lead_time("P1D"),))
 
@@ -85,6 +89,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         lead_times=lead_times,
         writes_per_minute=limits.whole("writes_per_minute", 600, 0, MOST_A_MINUTE),
         feed_reads_per_minute=limits.whole("feed_reads_per_minute", 60, 0, MOST_A_MINUTE),
+        feed_past_days=feeds.whole("past_days", 60, 0, MOST_DAYS),
+        feed_future_days=feeds.whole("future_days", 400, 1, MOST_DAYS),
+        feed_cancelled_days=feeds.whole("cancelled_days", 30, 0, MOST_DAYS),
         secret_key_file=environment.value("PERINAT_SECRET_KEY_FILE", file_path, Path("var/secret.key")),
         log_level=environment.value("PERINAT_LOG_LEVEL", log_level, "INFO"),
         directory=directory,
@@ -184,10 +191,13 @@ def describe(settings: Settings, now: Clock = utc_now) -> str:
         f"configuration   {s.config_dir}/, calendars in {s.calendars_dir}/, environment",
         f"database        {mask(s.database_url)}",
         f"public address  {s.public_url}",
-        f"mail            {mask(s.smtp_url) if s.smtp_url else 'to files'}, from {s.mail_from}, at once after a change",
+        f"mail            {mask(s.smtp_url) if s.smtp_url else 'to files'}, from {s.mail_from},"
+        f" {s.settle_seconds} s after a change",
         f"reminders       {', '.join(lead.text for lead in s.lead_times) or 'none'} before the start",
         f"limits          {s.writes_per_minute} writes a minute and token,"
         f" {s.feed_reads_per_minute} readings a minute and feed (0: no limit)",
+        f"feeds           {s.feed_past_days} days back, {s.feed_future_days} ahead,"
+        f" cancelled sessions for {s.feed_cancelled_days} days",
         f"secret key      {s.secret_key_file}",
         f"log level       {s.log_level}",
         f"time zones      tzdata {TZDATA_VERSION}",

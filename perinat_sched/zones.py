@@ -119,6 +119,17 @@ def to_utc(wall: datetime, zone_name: str, fold: int | None = None) -> datetime:
     return second if fold else first
 
 
+def to_utc_again(wall: datetime, zone_name: str, fold: int) -> datetime:
+    """The instant of a wall time that was agreed upon, whatever the clocks of the zone have become.
+
+    As RFC 5545 § 3.3.5 reads it: an hour that the clocks now skip, with the offset before the gap; one that comes
+    twice is the first, unless `fold` says that the second was meant.
+    """
+    rules = zone(zone_name)
+    first, second = (wall.replace(tzinfo=rules, fold=f).astimezone(UTC) for f in (0, 1))
+    return second if fold and second > first else first
+
+
 def to_local(instant: datetime, zone_name: str) -> datetime:
     """The aware local time of an instant; its `fold` is right."""
     return instant.astimezone(zone(zone_name))
@@ -191,6 +202,23 @@ def is_unusual(instant: datetime, zone_name: str, other: str) -> bool:
         return False
     year = to_local(instant, zone_name).year
     return _days_by_difference(zone_name, other, year).get(_difference(instant, zone_name, other), 0) < ODD_OFFSET_DAYS
+
+
+def odd_period(instant: datetime, zone_name: str, other: str) -> Interval | None:
+    """While the unusual difference of two zones that holds at `instant` lasts; None: the difference is usual."""
+    if not is_unusual(instant, zone_name, other):
+        return None
+    odd = _difference(instant, zone_name, other)
+    a_day = timedelta(days=1)
+    before, after = instant, instant
+    while _difference(before, zone_name, other) == odd:
+        before -= a_day
+    while _difference(after, zone_name, other) == odd:
+        after += a_day
+    return Interval(
+        _first(before, before + a_day, lambda moment: _difference(moment, zone_name, other) == odd),
+        _first(after - a_day, after, lambda moment: _difference(moment, zone_name, other) != odd),
+    )
 
 
 WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)

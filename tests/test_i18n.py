@@ -25,7 +25,13 @@ ODD_WEEK = datetime(2027, 3, 18, 14, tzinfo=UTC)
 
 # Which argument of a call is an English text, and where those calls pass it on to `Message`.
 TEXT_ARGUMENT = {"Message": 0, "InvalidRequest.of": 1, "self.wrong": 1, "checks.wrong": 1}
-PASSED_ON = {"PerinatError.__init__", "InvalidRequest.of", "Checks.wrong", "_conflict"}
+PASSED_ON = {
+    "PerinatError.__init__",
+    "InvalidRequest.of",
+    "Checks.wrong",
+    "_conflict",
+    "respond.words",
+}  # the last: `_` of the pages
 
 
 def literals(node: ast.expr) -> Iterator[str | None]:
@@ -71,8 +77,9 @@ def written() -> dict[str, str]:
                 texts[ast.get_docstring(node) or ""] = f"{name}:{node.lineno}"
     for template in TEMPLATES:
         for _, _, said in extract_from_ast(Environment().parse(template.read_text()), gettext_functions=("_",)):
-            if isinstance(said, str):
-                texts[said] = str(template.relative_to(PACKAGE))
+            text = said[0] if isinstance(said, tuple) else said  # a tuple where places are filled
+            assert isinstance(text, str), f"{template.name}: write the text where it is said"
+            texts[text] = str(template.relative_to(PACKAGE))
     return texts
 
 

@@ -703,7 +703,7 @@ def test_every_key_of_the_service_file_stands_there_with_its_default(tmp_path: P
     told = Written(service=spoken.encode()).load(tmp_path / "told")
     for name in ("database_url", "public_url", "smtp_url", "mail_from", "settle_seconds", "lead_times"):
         assert getattr(told, name) == getattr(plain, name)
-    assert len(re.findall(r"(?m)^\w+ = ", spoken)) == 8
+    assert len(re.findall(r"(?m)^\w+ = ", spoken)) == 11
 
 
 def test_check_says_everything_that_was_understood_and_no_password(tmp_path: Path) -> None:

@@ -92,6 +92,26 @@ def test_an_hour_that_comes_twice_is_named_with_both_instants() -> None:
 
 
 @pytest.mark.parametrize(
+    ("hour", "zone", "fold", "instant"),
+    [
+        ("2027-03-28T02:30", "Europe/Paris", 0, "2027-03-28T01:30"),
+        ("2027-03-28T02:30", "Europe/Paris", 1, "2027-03-28T01:30"),
+        ("2027-03-14T02:30", "America/Toronto", 0, "2027-03-14T07:30"),
+        ("2027-10-31T02:30", "Europe/Paris", 0, "2027-10-31T00:30"),
+        ("2027-10-31T02:30", "Europe/Paris", 1, "2027-10-31T01:30"),
+        ("2027-06-17T15:00", "Europe/Paris", 0, "2027-06-17T13:00"),
+        ("2027-06-17T15:00", "Europe/Paris", 1, "2027-06-17T13:00"),
+    ],
+    ids=["skipped", "skipped, once the second", "skipped in Toronto", "first", "second", "once", "once the second"],
+)
+def test_an_hour_that_was_agreed_upon_has_an_instant_whatever_the_clocks_became(
+    hour: str, zone: str, fold: int, instant: str
+) -> None:
+    """As RFC 5545 § 3.3.5 reads it (standards.md, G.3)."""
+    assert zones.to_utc_again(wall(hour), zone, fold) == utc(instant)
+
+
+@pytest.mark.parametrize(
     ("wall", "instant"),
     [("2027-03-28T01:59", "2027-03-28T00:59"), ("2027-03-28T03:00", "2027-03-28T01:00")],
     ids=["the minute before the gap", "the first after it"],

@@ -76,6 +76,7 @@ class Place:
     longest: timedelta  # the longest session allowed at this place
     conflicts: tuple[Conflict, ...]
     held: bool = True  # takes its room and port
+    overlooked: bool = False  # something overridable that does not count against a site that agreed
 
     @property
     def free(self) -> bool:
@@ -100,6 +101,11 @@ class Fit:
     @property
     def bookable(self) -> bool:
         return not self.conflicts
+
+    @property
+    def lacks_bridge(self) -> bool:
+        """More sites hold a place than can do without a bridge, and none carries them."""
+        return self.bridge is None and sum(place.held for place in self.places) > SITES_WITHOUT_BRIDGE
 
     @property
     def overridable(self) -> bool:
@@ -165,7 +171,8 @@ def _place(ground: Ground, proposal: Proposal, code: str, interval: Interval, *,
     site = ground.directory.sites[code]
     room, of_room = choose_room(ground, proposal, site, interval)
     conflicts = [*_site_conflicts(ground, site, interval), *of_room]
-    if code in proposal.settled:
+    overlooked = code in proposal.settled and any(conflict.overridable for conflict in conflicts)
+    if overlooked:
         conflicts = [conflict for conflict in conflicts if not conflict.overridable]
     return Place(
         site=site,
@@ -174,6 +181,7 @@ def _place(ground: Ground, proposal: Proposal, code: str, interval: Interval, *,
         margins=ground.directory.margins(proposal.kind, site, room),
         longest=ground.directory.max_duration(proposal.kind, site, room),
         conflicts=tuple(conflicts),
+        overlooked=overlooked,
     )
 
 
@@ -208,7 +216,7 @@ def choose_room(
     The room asked for, else the first one against which nothing speaks (the present one first), else the first that
     an override would give. Where all are taken, the reasons of all of them are given.
     """
-    if not site.rooms:
+    if not site.rooms or site.code in proposal.roomless:
         return None, []
     asked = proposal.rooms.get(site.code)
     rooms = [room for room in site.rooms if asked in (None, room.code)]

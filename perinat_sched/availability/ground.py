@@ -5,8 +5,8 @@ A `Ground` is loaded once for a window of time; search and booking read the same
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from perinat_sched.intervals import Interval
@@ -38,6 +38,11 @@ class Ground:
     now: datetime  # UTC
     closures: Mapping[str, Sequence[Closure]] = field(default_factory=dict)
     holds: Mapping[str, Sequence[Hold]] = field(default_factory=dict)
+
+    def without(self, sessions: Collection[str]) -> Ground:
+        """The ground without what these sessions hold."""
+        others = {code: [hold for hold in held if hold.session not in sessions] for code, held in self.holds.items()}
+        return replace(self, holds=others)
 
     def closed(self, code: str, interval: Interval) -> list[Closure]:
         """The closures of a site, room or bridge that overlap `interval`."""

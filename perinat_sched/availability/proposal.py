@@ -23,6 +23,7 @@ class Proposal:
     optional: tuple[str, ...] = ()  # in the order in which they get ports
     rooms: Mapping[str, str] = field(default_factory=dict)  # site → the room asked for
     kept_rooms: Mapping[str, str] = field(default_factory=dict)  # site → its present room: kept while it is as good
+    roomless: frozenset[str] = frozenset()  # sites that take part without a room, even where they have some
     kept_bridge: str | None = None  # the present bridge: kept while it fits
     settled: frozenset[str] = frozenset()  # sites that agreed to this very hour before: only hard conflicts count
     timing: frozenset[str] = RULES_OF_TIME  # those that apply: all of them, but for a change at the same hour

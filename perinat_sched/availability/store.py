@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, insert, select, true
 
 from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.intervals import Interval
@@ -54,7 +54,28 @@ async def ground(
     for code, closure in await entered_closures(tx, codes, window):
         closed.setdefault(code, []).append(closure)
 
-    taken: dict[str, list[Hold]] = {}
+    condition = and_(resources.c.code.in_(rooms + bridges), holds.c.session_id != (except_session or ""))
+    taken = await _holds(tx, window, condition)
+    return Ground(directory=directory, now=now, closures=closed, holds=taken)
+
+
+async def whole_ground(
+    tx: Tx, *, directory: Directory, calendars: Calendars, now: datetime, window: Interval, sites: Iterable[str]
+) -> Ground:
+    """What everybody holds in `window`, and what is closed there by configuration: for booked sessions to stand upon.
+
+    Of the closures that people entered only those of bridges, to which a session may still come. Two statements.
+    """
+    places = [directory.sites[code] for code in dict.fromkeys(sites) if code in directory.sites]
+    closed: dict[str, list[Closure]] = {site.code: calendars.of_site(site, window) for site in places}
+    closed |= {room.code: calendars.of_room(room.code, window) for site in places for room in site.rooms}
+    for code, closure in await entered_closures(tx, list(directory.bridges), window):
+        closed.setdefault(code, []).append(closure)
+    return Ground(directory=directory, now=now, closures=closed, holds=await _holds(tx, window, true()))
+
+
+async def _holds(tx: Tx, window: Interval, condition: ColumnElement[bool]) -> dict[str, list[Hold]]:
+    """What sessions hold in `window`, by room or bridge. One statement."""
     query = (
         select(
             resources.c.code, holds.c.session_id, sessions.c.host_site, sessions.c.network,
@@ -63,14 +84,14 @@ async def ground(
         .join(holds, holds.c.resource_id == resources.c.id)
         .join(sessions, sessions.c.id == holds.c.session_id)
         .where(
-            resources.c.code.in_(rooms + bridges),
+            condition,
             holds.c.around_starts > window.start - LONGEST_HOLD,
             holds.c.around_starts < window.end,
             holds.c.around_ends > window.start,
-            holds.c.session_id != (except_session or ""),
         )
         .order_by(holds.c.starts)
     )  # fmt: skip
+    taken: dict[str, list[Hold]] = {}
     for code, owner, host, of_network, starts, ends, around_starts, around_ends, units in await tx.execute(query):
         taken.setdefault(code, []).append(
             Hold(
@@ -82,7 +103,7 @@ async def ground(
                 units=units,
             )
         )
-    return Ground(directory=directory, now=now, closures=closed, holds=taken)
+    return taken
 
 
 async def entered_closures(tx: Tx, codes: Sequence[str], window: Interval) -> list[tuple[str, Closure]]:

@@ -19,7 +19,7 @@ from perinat_sched.availability.proposal import Proposal
 from perinat_sched.booking import answers, rules, store
 from perinat_sched.booking.enquiries import MARGIN, Enquiries
 from perinat_sched.booking.replay import Replay
-from perinat_sched.booking.request import Asked, Changes, asked_again, checked_text, draft
+from perinat_sched.booking.request import Asked, Changes, asked_again, checked_text, draft, redraft
 from perinat_sched.booking.session import Answer, CancellationCode, Draft, Session
 from perinat_sched.errors import (
     BookingRefused,
@@ -95,8 +95,7 @@ class Bookings:
             if before.revision != revision:
                 raise RevisionMismatch
             _refuse_cancelled(before)
-            asked = changes.applied_to(before)
-            new = draft(asked, self.directory, now, fresh=changes.named())
+            new = redraft(changes, before, self.directory, now)
             if new.network != before.network:
                 self._refuse_unless_books(actor, new)
             request = rules.Request(
@@ -143,7 +142,7 @@ class Bookings:
             if before.status != "cancelled":
                 return before
             request = rules.Request(
-                draft=draft(asked_again(before), self.directory, now, fresh=()),
+                draft=draft(asked_again(before), self.directory, now, before=before, fresh=()),
                 before=before,
                 own_sites=actor.sites,
                 directory=self.directory,
@@ -172,9 +171,10 @@ class Bookings:
             _refuse_cancelled(before)
             self._check_answer(before, site, answer, room)
             proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
-            place = await self._fit(tx, proposal, before.interval, before)
-            if answer != "declined":
-                answers.refuse_joining(before, site, proposal, place)
+            place = await self._fit(tx, proposal, before.interval, before) if proposal else None
+            against = answers.against_joining(before, site, place) if place and answer != "declined" else []
+            if proposal and against:
+                raise rules.Refused(against, rules.afresh(proposal), before.start, before.timezone)
             after = answers.answered(before, site, answer, comment, room, place, now)
             return await self._save(
                 tx, actor, "session_answered", before, after, store.held_by(place), site=site, answer=answer

@@ -20,7 +20,7 @@ from perinat_sched.errors import NotFound
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, Sight, sight
 from perinat_sched.sites.closures import Calendars
-from perinat_sched.sites.network import Directory
+from perinat_sched.sites.network import Directory, Site
 from perinat_sched.storage.database import Database
 from perinat_sched.zones import Clock
 
@@ -69,6 +69,38 @@ class Enquiries:
         more = len(found) > limit
         found = found[:limit]
         return Page(sessions=found, next=(found[-1].start, found[-1].id) if more else None)
+
+    async def standing(
+        self,
+        actor: Actor,
+        window: Interval,
+        *,
+        site: str | None = None,
+        room: str | None = None,
+        network: str | None = None,
+    ) -> tuple[list[Session], Ground]:
+        """What takes place in a window at a site, in a room, or in a network: the sessions the caller sees, and the
+        ground under them, where holds tell of the others without naming them. Four statements, whatever the number."""
+        places = [place.code for place in self._places(site, room, network)]
+        condition = store.standing(window, actor, self.directory, site=site, room=room, network=network)
+        async with self.database.read() as tx:
+            found = await store.sessions_where(tx, condition)
+            ground = await ground_store.ground(
+                tx,
+                directory=self.directory,
+                calendars=self.calendars,
+                now=self.clock(),
+                window=window,
+                sites=places,
+                networks=[network] if network else [],
+            )
+        return found, ground
+
+    def _places(self, site: str | None, room: str | None, network: str | None) -> list[Site]:
+        if network is not None:
+            return [place for place in self.directory.sites.values() if network in place.networks and place.active]
+        code = self.directory.rooms[room].site if room else site
+        return [self.directory.sites[code]] if code else []
 
     async def search(self, actor: Actor, asked: SlotsAsked) -> tuple[SlotQuery, Search]:
         """Common slots and what stands in their way, with the question as it was understood.

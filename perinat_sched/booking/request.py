@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, TypedDict
 
 from perinat_sched import texts, zones
 from perinat_sched.booking.checks import Checks, instant
@@ -22,6 +22,8 @@ from perinat_sched.sites.network import Directory, Kind, Site
 
 YEARS_AHEAD = 5
 LONGEST_REASON = 1000
+HOUR = frozenset(("start", "timezone", "fold"))
+WORDS = frozenset(("title", "description", "join_url", "access_code", "override_reason"))  # what takes no place
 FREE_TEXTS = ("title", "description", "access_code", "override_reason")
 
 
@@ -52,6 +54,16 @@ class Asked:
     access_code: str | None = None
     override_reason: str | None = None
     no_patient_data: bool = False
+
+
+class _Words(TypedDict):
+    """The texts of a draft."""
+
+    title: str
+    description: str
+    join_url: str | None
+    access_code: str | None
+    override_reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +129,47 @@ def asked_again(session: Session) -> Asked:
     )
 
 
-def draft(asked: Asked, directory: Directory, now: datetime, *, fresh: Collection[str] | None = None) -> Draft:
+def redraft(changes: Changes, before: Session, directory: Directory, now: datetime) -> Draft:
+    """A booked session with some fields replaced, these checked.
+
+    Where only words change, its codes are not looked up again: a session whose site or room left the configuration
+    can still be renamed. Raises what `draft` raises.
+    """
+    asked, fresh = changes.applied_to(before), changes.named()
+    if not fresh <= WORDS | {"no_patient_data"}:
+        return draft(asked, directory, now, before=before, fresh=fresh)
+    kind, host = directory.kinds.get(before.kind), directory.sites.get(before.host_site)
+    if not (kind and host) and asked.title is None:
+        asked = replace(asked, title=before.title)  # there is none to propose
+    said = _texts(Checks(directory), asked, directory, kind, host, fresh)
+    return Draft(
+        kind=before.kind,
+        network=before.network,
+        host_site=before.host_site,
+        wall_start=before.wall_start,
+        timezone=before.timezone,
+        fold=before.fold,
+        start=before.start,
+        duration=before.duration,
+        required_sites=asked.required_sites,
+        optional_sites=asked.optional_sites,
+        rooms=asked.rooms,
+        **_words(said),
+    )
+
+
+def draft(
+    asked: Asked,
+    directory: Directory,
+    now: datetime,
+    *,
+    before: Session | None = None,
+    fresh: Collection[str] | None = None,
+) -> Draft:
     """Check a request and resolve its codes and its hour.
 
-    `fresh` names the fields that are given now (None: all); a text that was accepted before is not judged again.
+    `before` is the session that it changes, and `fresh` names the fields that are given now (None: all): a text that
+    was accepted before is not judged again, nor an hour that the clocks have come to skip since.
     Raises InvalidRequest with every wrong field, SkippedLocalTime, RepeatedLocalTime, HealthDataSuspected.
     """
     checks = Checks(directory)
@@ -138,11 +187,12 @@ def draft(asked: Asked, directory: Directory, now: datetime, *, fresh: Collectio
     zone = checks.zone(asked.timezone, host)
     said = _texts(checks, asked, directory, kind, host, FREE_TEXTS if fresh is None else fresh)
     assert host and kind and network and zone and duration
-    wall, fold, start = hour(asked.start, zone, asked.fold, directory.defaults.grid_minutes, now)
+    if before is not None and fresh is not None and HOUR.isdisjoint(fresh):
+        wall, fold, start = before.wall_start, before.fold, before.start
+    else:
+        wall, fold, start = hour(asked.start, zone, asked.fold, directory.defaults.grid_minutes, now)
     return Draft(
         kind=kind.code,
-        title=said["title"] or "",
-        description=said["description"] or "",
         network=network,
         host_site=host.code,
         wall_start=wall,
@@ -153,9 +203,7 @@ def draft(asked: Asked, directory: Directory, now: datetime, *, fresh: Collectio
         required_sites=asked.required_sites,
         optional_sites=asked.optional_sites,
         rooms=asked.rooms,
-        join_url=said["join_url"],
-        access_code=said["access_code"],
-        override_reason=said["override_reason"],
+        **_words(said),
     )
 
 
@@ -195,6 +243,16 @@ def _texts(
     typed = {name: said[name] or "" for name in FREE_TEXTS if name in fresh and getattr(asked, name)}
     texts.refuse_health_data(typed, known=known_words(directory), confirmed=asked.no_patient_data)
     return said
+
+
+def _words(said: Mapping[str, str | None]) -> _Words:
+    return _Words(
+        title=said["title"] or "",
+        description=said["description"] or "",
+        join_url=said["join_url"],
+        access_code=said["access_code"],
+        override_reason=said["override_reason"],
+    )
 
 
 def _optional(checks: Checks, check: Callable[[str, str], str], field_name: str, text: str | None) -> str | None:

@@ -171,14 +171,13 @@ def changed(request: Request, fit: Fit | None) -> Session:
         fold=draft.fold,
         start=draft.start,
         duration=draft.duration,
-        tzdata_version=zones.TZDATA_VERSION,
+        tzdata_version=before.tzdata_version if before.start == draft.start else zones.TZDATA_VERSION,
         join_url=draft.join_url,
         access_code=draft.access_code,
         override_reason=draft.override_reason,
     )
     if fit is not None:
-        parts = participations(request, fit)
-        after = replace(after, participations=parts, status=status_of(parts), bridge=fit.bridge, ports=fit.ports)
+        after = seated(after, participations(request, fit), fit)
     return revised(before, after, request.now)
 
 
@@ -201,6 +200,7 @@ def _participation(request: Request, place: Place, required: bool) -> Participat
     site = place.site.code
     before = request.before.participation(site) if request.before else None
     room = place.room.code if place.held and place.room else None
+    lost = before is not None and before.lost and not place.held and not request.moved
     overridden = any(conflict.code in OF_A_PLACE for conflict in place.conflicts) and place.held
     return Participation(
         site=site,
@@ -209,8 +209,10 @@ def _participation(request: Request, place: Place, required: bool) -> Participat
         room_asked=site in request.draft.rooms,
         answer=_answer(request, place, before, overridden=overridden),
         held=place.held,
-        overridden=overridden or (before is not None and before.overridden and not request.moved),
+        overridden=overridden or place.overlooked or (before is not None and before.overridden and not request.moved),
         comment=before.comment if before else "",
+        lost=lost,
+        lost_room=before.lost_room if before and lost else None,
     )
 
 
@@ -240,15 +242,36 @@ def _first_answer(site: Site, place: Place, *, host: str, own: bool) -> Answer:
     return "accepted" if own or site.code == host or site.answers == "automatic" else "pending"
 
 
-def status_of(parts: Collection[Participation]) -> Status:
-    """Confirmed once every required site, the host among them, has accepted."""
-    return "confirmed" if all(p.answer == "accepted" for p in parts if p.required) else "tentative"
+def seated(session: Session, parts: tuple[Participation, ...], fit: Fit | None) -> Session:
+    """The session with these parts, and the bridge that carries them; `fit` None where nobody holds a place."""
+    lacks_bridge = fit is not None and fit.lacks_bridge
+    return replace(
+        session,
+        participations=parts,
+        status=status_of(parts, bridge_lost=lacks_bridge),
+        bridge=fit.bridge if fit else None,
+        ports=fit.ports if fit else 0,
+        bridge_lost=lacks_bridge,
+    )
+
+
+def status_of(parts: Collection[Participation], *, bridge_lost: bool = False) -> Status:
+    """Confirmed once every required site, the host among them, has accepted, and nothing they need was lost."""
+    agreed = all(p.answer == "accepted" and not p.lost for p in parts if p.required)
+    return "confirmed" if agreed and not bridge_lost else "tentative"
 
 
 def cancelled(before: Session, code: CancellationCode, reason: str, now: datetime) -> Session:
     """Cancelled: its places are free, its participants and their rooms still readable."""
     after = replace(
-        before, status="cancelled", bridge=None, ports=0, cancellation_code=code, cancellation_reason=reason
+        before,
+        participations=tuple(replace(part, lost=False, lost_room=None) for part in before.participations),
+        status="cancelled",
+        bridge=None,
+        ports=0,
+        bridge_lost=False,
+        cancellation_code=code,
+        cancellation_reason=reason,
     )
     return revised(before, after, now)
 
@@ -257,16 +280,7 @@ def resumed(request: Request, fit: Fit) -> Session:
     """No longer cancelled: the places it held, taken again."""
     before = request.before
     assert before is not None
-    parts = participations(request, fit)
-    after = replace(
-        before,
-        participations=parts,
-        status=status_of(parts),
-        bridge=fit.bridge,
-        ports=fit.ports,
-        cancellation_code=None,
-        cancellation_reason="",
-    )
+    after = replace(seated(before, participations(request, fit), fit), cancellation_code=None, cancellation_reason="")
     return revised(before, after, request.now)
 
 
@@ -302,15 +316,19 @@ def _face(session: Session) -> tuple[object, ...]:
     )
 
 
-def warnings(session: Session, directory: Directory) -> list[tuple[WarningCode, str]]:
-    """What a reader should notice, with the site it concerns: rare local hours, optional sites without a place."""
+def warnings(session: Session, directory: Directory) -> list[tuple[WarningCode, str | None]]:
+    """What a reader should notice, with the site it concerns (None: the bridge): rare local hours, missing places."""
     odd = [
         p.site
         for p in session.taking_part()
         if (site := directory.sites.get(p.site)) and zones.is_unusual(session.start, session.timezone, site.timezone)
     ]
-    without = [p.site for p in session.participations if not p.required and not p.held and p.answer == "pending"]
+    lost: list[str | None] = [p.site for p in session.participations if p.lost]
+    without = [
+        p.site for p in session.participations if not p.required and not p.held and not p.lost and p.answer == "pending"
+    ]
     return [
         *(("unusual-local-time", site) for site in odd),
         *(("optional-site-not-free", site) for site in without),
+        *(("place-lost", place) for place in [*lost, *[None] * session.bridge_lost]),
     ]

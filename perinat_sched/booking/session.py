@@ -32,6 +32,8 @@ class Participation:
     held: bool  # the site holds its place: room, and a port where there is a bridge
     overridden: bool = False  # its hours, closure or room were overridden: its contacts are told why
     comment: str = ""
+    lost: bool = False  # held its place until the ground moved (`ground_moves`)
+    lost_room: str | None = None  # the room of that place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Session:
     participations: tuple[Participation, ...]  # the host first, required, optional, in the order given
     bridge: str | None
     ports: int
+    bridge_lost: bool = False  # needs a bridge and had one until the ground moved
     join_url: str | None
     access_code: str | None  # for sites that accepted; never in a feed
     override_reason: str | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, true, update
 
 from perinat_sched import zones
 from perinat_sched.availability.conflicts import Fit
@@ -21,7 +21,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, networks_of
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import holds, participations, sessions
+from perinat_sched.storage.tables import holds, meta, participations, sessions
 
 WALL = "%Y-%m-%dT%H:%M"
 
@@ -48,8 +48,10 @@ class Held:
     units: int
 
 
-def held_by(fit: Fit) -> list[Held]:
-    """What a session takes where it fits: the rooms of the places it holds, and the ports."""
+def held_by(fit: Fit | None) -> list[Held]:
+    """What a session takes where it fits: the rooms of the places it holds, and the ports. None: nothing."""
+    if fit is None:
+        return []
     taken = [
         Held(resource=("room", place.room.code), interval=fit.interval, around=place.around(fit.interval), units=1)
         for place in fit.places
@@ -81,15 +83,16 @@ async def session(tx: Tx, session_id: str) -> Session | None:
 
 async def lock_session(tx: Tx, session_id: str) -> Session | None:
     """The session, kept from concurrent change until the transaction ends. On SQLite the writer is alone anyway."""
-    await tx.execute(select(sessions.c.id).where(sessions.c.id == session_id).with_for_update(key_share=True))
+    await lock_sessions(tx, sessions.c.id == session_id)
     return await session(tx, session_id)
 
 
-async def lock_sessions(tx: Tx, condition: ColumnElement[bool]) -> list[Session]:
-    """The same for many; in the order of their ids, so that two who do so wait for one another once."""
-    query = select(sessions.c.id).where(condition).order_by(sessions.c.id)
-    await tx.execute(query.with_for_update(key_share=True))
-    return await sessions_where(tx, condition)
+async def lock_sessions(tx: Tx, condition: ColumnElement[bool]) -> None:
+    """Keep sessions from concurrent change until the transaction ends.
+
+    In the order of their ids, so that of two who do so one waits for the other.
+    """
+    await tx.execute(select(sessions.c.id).where(condition).order_by("id").with_for_update(key_share=True))
 
 
 def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
@@ -107,61 +110,51 @@ def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
 
 async def add(tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]) -> None:
     """Insert a session with its participations and holds."""
-    await tx.execute(insert(sessions).values(**_row(new)))
-    await _write_parts(tx, new, taken, resource_ids)
+    await add_many(tx, [(new, taken)], resource_ids)
+
+
+async def add_many(
+    tx: Tx, new: Sequence[tuple[Session, Iterable[Held]]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Insert sessions with what they hold. Three statements, whatever their number."""
+    if new:
+        await tx.execute(insert(sessions), [_row(session) for session, _ in new])
+        await _write_parts(tx, new, resource_ids)
 
 
 async def replace(
     tx: Tx, new: Session, taken: Iterable[Held] | None, resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
     """Write a changed session; `taken` None leaves what it holds as it is."""
-    await tx.execute(update(sessions).where(sessions.c.id == new.id).values(**_row(new)))
-    await tx.execute(delete(participations).where(participations.c.session_id == new.id))
-    if taken is not None:
-        await tx.execute(delete(holds).where(holds.c.session_id == new.id))
-    await _write_parts(tx, new, taken or (), resource_ids)
-
-
-async def add_many(
-    tx: Tx, new: Sequence[tuple[Session, Sequence[Held]]], resource_ids: Mapping[tuple[str, str], int]
-) -> None:
-    """Insert sessions with what they hold. Three statements, whatever their number."""
-    if new:
-        await tx.execute(insert(sessions), [_row(session) for session, _ in new])
-        await _write_many_parts(tx, new, resource_ids)
+    await replace_many(tx, [(new, taken)], resource_ids)
 
 
 async def replace_many(
-    tx: Tx, changed: Sequence[tuple[Session, Sequence[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
+    tx: Tx, changed: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
     """Write changed sessions, as `replace` writes one. Five statements, whatever their number.
 
-    Everything they held is freed before anything is taken, so that they may change places with one another.
+    What they all held is freed before any takes something anew, so that they may change places with one another.
     """
     if not changed:
         return
-    rows = [{f"{name}_": value for name, value in _row(session).items()} for session, _ in changed]
-    values: dict[str, Any] = {name: bindparam(f"{name}_") for name in _row(changed[0][0]) if name != "id"}
-    await tx.execute(update(sessions).where(sessions.c.id == bindparam("id_")).values(values), rows)
-    ids = [session.id for session, _ in changed]
-    await tx.execute(delete(participations).where(participations.c.session_id.in_(ids)))
-    moved = [session.id for session, taken in changed if taken is not None]
-    await tx.execute(delete(holds).where(holds.c.session_id.in_(moved)))
-    await _write_many_parts(tx, [(session, taken or ()) for session, taken in changed], resource_ids)
+    everyone = [{"row": session.id} for session, _ in changed]
+    freed = [{"row": session.id} for session, taken in changed if taken is not None]
+    rows = [_row(session) | {"row": session.id} for session, _ in changed]
+    await tx.execute(update(sessions).where(sessions.c.id == bindparam("row")), rows)
+    await tx.execute(delete(participations).where(participations.c.session_id == bindparam("row")), everyone)
+    if freed:
+        await tx.execute(delete(holds).where(holds.c.session_id == bindparam("row")), freed)
+    await _write_parts(tx, changed, resource_ids)
 
 
 async def _write_parts(
-    tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]
+    tx: Tx, written: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    await _write_many_parts(tx, [(new, list(taken))], resource_ids)
-
-
-async def _write_many_parts(
-    tx: Tx, new: Sequence[tuple[Session, Sequence[Held]]], resource_ids: Mapping[tuple[str, str], int]
-) -> None:
-    parts = [_part(session, position) for session, _ in new for position in range(len(session.participations))]
+    """Participations and holds; these resource by resource, as every writer takes them."""
+    parts = [_part(session, position) for session, _ in written for position in range(len(session.participations))]
     await tx.execute(insert(participations), parts)
-    rows = {(resource_ids[held.resource], session.id): held for session, taken in new for held in taken}
+    rows = {(resource_ids[held.resource], session.id): held for session, taken in written for held in taken or ()}
     if rows:
         await tx.execute(
             insert(holds), [_hold(owner, resource, rows[resource, owner]) for resource, owner in sorted(rows)]
@@ -227,13 +220,79 @@ def _seen_in_full_by(actor: Actor) -> ColumnElement[bool]:
     return or_(sessions.c.network.in_(sorted(actor.networks)), where_site(actor.sites))
 
 
+def standing(
+    window: Interval, actor: Actor, directory: Directory, *, site: str | None, room: str | None, network: str | None
+) -> ColumnElement[bool]:
+    """The sessions of a place within a window that the caller sees, but the cancelled ones."""
+    wanted = SessionFilter(site=directory.rooms[room].site if room else site, network=network)
+    conditions = [matching(wanted, actor, directory, None), overlapping(window), sessions.c.status != "cancelled"]
+    return and_(*conditions, where_room(room) if room else true())
+
+
 def with_ids(ids: Iterable[str]) -> ColumnElement[bool]:
     return sessions.c.id.in_(sorted(ids))
 
 
-def to_come(now: datetime) -> ColumnElement[bool]:
-    """Future sessions that are not cancelled."""
-    return and_(sessions.c.starts > now, sessions.c.status != "cancelled")
+def to_come(now: datetime, within: Interval | None = None) -> ColumnElement[bool]:
+    """Sessions, cancelled ones included, that begin after now; and, where it is given, within a span of time."""
+    begins = [sessions.c.starts >= within.start, sessions.c.starts < within.end] if within else []
+    return and_(sessions.c.starts > now, *begins)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Where a session stands in time, and the hour that was agreed upon."""
+
+    interval: Interval  # with what it holds: set-up and release too
+    wall_start: datetime
+    timezone: str
+    fold: int
+    duration: timedelta
+
+
+async def standings(tx: Tx, condition: ColumnElement[bool]) -> list[Standing]:
+    """Where sessions stand. One statement."""
+    s, first, last = sessions.c, func.min(holds.c.around_starts), func.max(holds.c.around_ends)
+    query = select(s.starts, s.ends, s.wall_start, s.timezone, s.fold, first, last)
+    query = query.outerjoin(holds, holds.c.session_id == s.id).where(condition).group_by(s.id)
+    return [
+        Standing(
+            interval=Interval(min(starts, held_from or starts), max(ends, held_until or ends)),
+            wall_start=datetime.fromisoformat(wall_start),
+            timezone=timezone,
+            fold=fold,
+            duration=ends - starts,
+        )
+        for starts, ends, wall_start, timezone, fold, held_from, held_until in await tx.execute(query)
+    ]
+
+
+async def any_reckoned_otherwise(tx: Tx, condition: ColumnElement[bool], tzdata_version: str) -> bool:
+    """Whether another version of the rules of clocks gave the instant of one of these sessions."""
+    query = select(sessions.c.id).where(condition, sessions.c.tzdata_version != tzdata_version)
+    return (await tx.execute(query.limit(1))).first() is not None
+
+
+async def stamp(tx: Tx, condition: ColumnElement[bool], tzdata_version: str) -> None:
+    """Note that this version of the rules of clocks gives the instants of these sessions."""
+    other = sessions.c.tzdata_version != tzdata_version
+    await tx.execute(update(sessions).where(condition, other).values(tzdata_version=tzdata_version))
+
+
+async def plan_again(tx: Tx, condition: ColumnElement[bool]) -> None:
+    """Let delivery look at these sessions again: who reads of them may have changed."""
+    await tx.execute(update(sessions).where(condition, sessions.c.status != "cancelled").values(planned_revision=-1))
+
+
+async def ground(tx: Tx) -> str | None:
+    """The mark of the ground on which all sessions stood last."""
+    return (await tx.execute(select(meta.c.value).where(meta.c.key == "ground"))).scalar_one_or_none()
+
+
+async def note_ground(tx: Tx, mark: str) -> None:
+    """Keep the mark of the ground on which all sessions stand now."""
+    await tx.execute(delete(meta).where(meta.c.key == "ground"))
+    await tx.execute(insert(meta).values(key="ground", value=mark))
 
 
 def overlapping(window: Interval) -> ColumnElement[bool]:
@@ -280,6 +339,7 @@ def _row(of: Session) -> dict[str, Any]:
         "tzdata_version": of.tzdata_version,
         "bridge": of.bridge,
         "ports": of.ports,
+        "bridge_lost": of.bridge_lost,
         "join_url": of.join_url,
         "access_code": of.access_code,
         "override_reason": of.override_reason,
@@ -318,6 +378,8 @@ def _part(of: Session, position: int) -> dict[str, Any]:
         "held": part.held,
         "overridden": part.overridden,
         "comment": part.comment,
+        "lost": part.lost,
+        "lost_room": part.lost_room,
     }
 
 
@@ -331,6 +393,8 @@ def _participation(row: Row[Any]) -> Participation:
         held=row.held,
         overridden=row.overridden,
         comment=row.comment,
+        lost=row.lost,
+        lost_room=row.lost_room,
     )
 
 
@@ -355,6 +419,7 @@ def _session(row: Row[Any], parts: Sequence[Participation]) -> Session:
         participations=tuple(parts),
         bridge=row.bridge,
         ports=row.ports,
+        bridge_lost=row.bridge_lost,
         join_url=row.join_url,
         access_code=row.access_code,
         override_reason=row.override_reason,

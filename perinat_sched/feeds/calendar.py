@@ -11,25 +11,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Literal
 
-from icalendar import Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
+from icalendar import Alarm, Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
+from icalendar.parser import Contentline
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Answer, Participation, Session, Status
 from perinat_sched.feeds import vtimezone
 from perinat_sched.feeds.face import Face, Viewpoint, face
 from perinat_sched.i18n import Message, say
-from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Directory, Language
 
 PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
-PAST, FUTURE = timedelta(days=60), timedelta(days=400)  # the window of a feed, from today's first hour in UTC
-CANCELLED_KEPT = timedelta(days=30)  # after its end a cancelled session leaves the feed
+COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
+
+GAP = "-"  # instead of what is a reader's own
+KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
 
@@ -61,31 +64,44 @@ class Cover:
     organizer: str  # the scheduling mailbox, `a@b` or `Name <a@b>`
 
 
-def window(day: date) -> Interval:
-    """The time a feed shows on a day (UTC): the only thing about it that moves by itself."""
-    midnight = datetime.combine(day, time(), tzinfo=UTC)
-    return Interval(midnight - PAST, midnight + FUTURE)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """One session's event, ready to be put between others: as long as the session is at that revision."""
+
+    start: datetime
+    session: str  # its id
+    clock: vtimezone.Rules | None  # the time zone it is written in; None: UTC
+    text: bytes
 
 
-def cancelled_kept_since(day: date) -> datetime:
-    """The instant from which cancelled sessions are still shown on a day (UTC), by their end."""
-    return datetime.combine(day, time(), tzinfo=UTC) - CANCELLED_KEPT
+def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) -> Piece:
+    """A session at its level of detail. The same arguments give the same bytes."""
+    clock = _clock(session)
+    seen = face(session, directory, detail, cover.view)
+    event = _event(session, seen, clock, cover.organizer, cover.view.language)
+    return Piece(start=session.start, session=session.id, clock=clock, text=event.to_ical())
 
 
-def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
-    """A whole calendar: every session at its level of detail, by start. The same arguments give the same bytes."""
-    events: list[bytes] = []
+def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
+    """A whole calendar: its pieces by start."""
+    ordered = sorted(pieces, key=lambda each: (each.start, each.session))
     # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
-    clocks: set[vtimezone.Rules | None] = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC")}
-    for session, detail in sorted(sessions, key=lambda entry: (entry[0].start, entry[0].id)):
-        clock = _clock(session)
-        seen = face(session, directory, detail, cover.view)
-        events.append(_event(session, seen, clock, cover.organizer, cover.view.language).to_ical())
-        clocks.add(clock)
+    clocks = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"), *(each.clock for each in ordered)}
     # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
     # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
     hint = cover.zone if None not in clocks else None
-    return _assembled(_head("PUBLISH", cover.name, hint), clocks, events)
+    head = _head("PUBLISH", cover.name, hint, cover.view.language)
+    return _assembled(head, clocks, (each.text for each in ordered))
+
+
+def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
+    """A whole calendar from sessions at their levels of detail."""
+    return feed_of(cover, (piece(cover, session, detail, directory) for session, detail in sessions))
+
+
+def publication(components: Iterable[bytes]) -> bytes:
+    """A calendar of these components, in UTC and without a name: free/busy."""
+    return _assembled(_head("PUBLISH"), (), components)
 
 
 def invitation(
@@ -110,14 +126,37 @@ def invitation(
         told = replace(told, description="", join_url=None, cancellation_reason="", participations=())
     clock = _clock(told)
     seen = face(told, directory, "full", Viewpoint(language=language, site=site))
-    event = _event(told, seen, clock, organizer, language)
-    event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
     known = directory.sites.get(site)
-    event.add("attendee", _attendee(attendee, known.name if known else site, part, host=site == session.host_site))
-    return _assembled(_head(method), {clock}, [event.to_ical()])
+    own: dict[str, vText | vCalAddress] = {
+        "ATTENDEE": _attendee(attendee, known.name if known else site, part, host=site == session.host_site),
+        "LOCATION": vText(one_line(seen.location)),
+    }
+    event = _with_gaps(told, replace(seen, location=GAP), clock, organizer, language, stamp.astimezone(UTC))
+    for name, value in own.items():
+        event = event.replace(_line(name, vText(GAP)), _line(name, value), 1)
+    return _assembled(_head(method), {clock}, [event])
 
 
-def _head(method: Method, name: str | None = None, zone: str | None = None) -> bytes:
+@lru_cache(maxsize=KEPT)
+def _with_gaps(
+    session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language, stamp: datetime
+) -> bytes:
+    """The event of an invitation, all of it that is not its reader's own: those lines are gaps."""
+    event = _event(session, seen, clock, organizer, language)
+    event["DTSTAMP"] = vDatetime(stamp)
+    event["ATTENDEE"] = vText(GAP)
+    whole: bytes = event.to_ical()
+    return whole
+
+
+def _line(name: str, value: vText | vCalAddress) -> bytes:
+    """One property as it stands in a calendar, with the ends of the lines before and after."""
+    line: bytes = Contentline.from_parts(name, value.params, value).to_ical()
+    return b"\r\n" + line + b"\r\n"
+
+
+@lru_cache(maxsize=KEPT)
+def _head(method: Method, name: str | None = None, zone: str | None = None, language: Language = "fr") -> bytes:
     """The calendar's own properties: no UID, which vdirsyncer and khal take for the event's (ICS-42)."""
     calendar = Calendar()
     calendar.add("version", "2.0")
@@ -128,6 +167,12 @@ def _head(method: Method, name: str | None = None, zone: str | None = None) -> b
         escaped = vText(one_line(name))  # icalendar does not escape what it does not know (ICS-32)
         calendar.add("name", escaped)
         calendar.add("x-wr-calname", escaped)
+        about = Message(
+            "Videoconferences, kept up to date by the scheduler. Nothing that is changed here goes back to it."
+        )
+        calendar.add("x-wr-caldesc", vText(say(about, language)))
+        calendar.add("color", COLOR[0])
+        calendar.add("x-apple-calendar-color", vText(COLOR[1]))
         if zone:
             calendar.add("x-wr-timezone", vText(zone))
         calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})  # required (ICS-33)
@@ -146,13 +191,17 @@ def _clock(session: Session) -> vtimezone.Rules | None:
     """The clock to write a session's hours in; None: in UTC, because some clients would read another instant.
 
     So it is where the zone has no rule form, where the start or the end falls into a skipped or repeated hour
-    (TZID cannot say which pass, ICS-16), and in years for which the zone's present rules do not hold.
+    (TZID cannot say which pass, ICS-16), where the clock changes in between (Evolution adds the length to the wall
+    time: an hour short, ICS-18), and in years for which the zone's present rules do not hold.
     """
     clock = vtimezone.rules(session.timezone)
     if clock is None:
         return None
-    for instant in (session.start, session.end):
-        if clock.instant(zones.to_local(instant, session.timezone).replace(tzinfo=None, fold=0)) != instant:
+    start, end = (zones.to_local(instant, session.timezone) for instant in (session.start, session.end))
+    if start.utcoffset() != end.utcoffset():
+        return None
+    for instant, local in ((session.start, start), (session.end, end)):
+        if clock.instant(local.replace(tzinfo=None, fold=0)) != instant:
             return None
     return clock
 
@@ -170,11 +219,11 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
         event.add("recurrence-id", original if clock else original.astimezone(UTC))
     for name, instant in (("dtstart", session.start), ("dtend", session.end)):
         event.add(name, zones.to_local(instant, session.timezone) if clock else instant)
-    transparency, busy_status = _FREE_OR_BUSY[seen.status]
+    transparency, busy_status = ("TRANSPARENT", "FREE") if seen.observer else _FREE_OR_BUSY[seen.status]
     event.add("status", seen.status.upper())
     event.add("transp", transparency)
     event.add("x-microsoft-cdo-busystatus", vText(busy_status))
-    event.add("organizer", _organizer(organizer))
+    event.add("organizer", mailbox(organizer))
     event.add("summary", one_line(seen.summary))
     if seen.location:
         event.add("location", one_line(seen.location))
@@ -183,7 +232,18 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
     if seen.link:
         event.add("url", vUri(_uri(seen.link)))
         event.add("conference", _conference(seen.link, language))
+    if seen.alarm is not None:
+        event.add_component(_alarm(seen.alarm, seen.summary))
     return event
+
+
+def _alarm(minutes: int, words: str) -> Alarm:
+    """One reminder on the reader's screen; most subscriptions drop it, which is why mails remind (ICS-23)."""
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("trigger", timedelta(minutes=-minutes))
+    alarm.add("description", one_line(words))
+    return alarm
 
 
 def _conference(link: str, language: Language) -> vUri:
@@ -196,8 +256,9 @@ def _conference(link: str, language: Language) -> vUri:
     return conference
 
 
-def _organizer(mailbox: str) -> vCalAddress:
-    name, address = parseaddr(mailbox)
+def mailbox(written: str) -> vCalAddress:
+    """The scheduling mailbox, who publishes and invites."""
+    name, address = parseaddr(written)
     organizer = vCalAddress(f"mailto:{_uri(address)}")
     if name:
         organizer.params["CN"] = _parameter(name)

@@ -8,23 +8,28 @@ What is free text, a link or a place stands in `full` alone; the access code sta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from perinat_sched import i18n, zones
-from perinat_sched.booking.session import Participation, Session, Status
+from perinat_sched.booking.rules import warnings
+from perinat_sched.booking.session import Participation, Session, Status, WarningCode
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Directory, Language, Site
 
+BRIDGE_LOST = Message("⚠ No bridge carries this session any more")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Viewpoint:
-    """From where a session is looked at. A site sees the room it goes to, a room's calendar that room."""
+    """From where, and how, a session is looked at. A site sees the room it goes to, a room's calendar that room."""
 
     language: Language
     site: str | None = None
     room: str | None = None
+    observer: bool = False  # a network's calendar is for information: it takes nobody's time
+    alarm: int | None = None  # minutes before the start; None: the reader's own programs remind, or nobody
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,15 +41,23 @@ class Face:
     description: str = ""
     location: str = ""
     link: str | None = None  # to join by video
+    observer: bool = False  # the reader's time is not taken
+    alarm: int | None = None  # minutes before the start; never of what is cancelled
 
 
 def face(session: Session, directory: Directory, detail: Detail, view: Viewpoint) -> Face:
     """What `view` sees of a session at a level of detail."""
-    if detail != "full":
-        return Face(status=session.status, summary=_summary(session, _sort(session, directory, detail, view), view))
-    return Face(
+    words = session.title if detail == "full" else _sort(session, directory, detail, view)
+    bare = Face(
         status=session.status,
-        summary=_summary(session, session.title, view),
+        summary=_summary(session, words, view),
+        observer=view.observer,
+        alarm=None if session.status == "cancelled" else view.alarm,
+    )
+    if detail != "full":
+        return bare
+    return replace(
+        bare,
         description="\n".join(_description(session, directory, view)),
         location=_location(session, directory, view),
         link=session.join_url,
@@ -108,20 +121,37 @@ def _hour_of(part: Participation, session: Session, directory: Directory, view: 
 
 
 def _warnings(session: Session, directory: Directory, view: Viewpoint) -> Iterator[str]:
-    """One line for each zone whose difference to the session's is rare: Montréal's odd weeks."""
-    host = directory.sites.get(session.host_site)
-    here = zones.to_local(session.start, session.timezone)
-    known = [directory.sites[part.site] for part in session.taking_part() if part.site in directory.sites]
-    for zone_name, site in {site.timezone: site for site in reversed(known)}.items():
-        if zones.is_unusual(session.start, session.timezone, zone_name):
-            there = zones.to_local(session.start, zone_name)
-            warning = Message(
+    """What a reader should notice, a line each; of the sites of one zone the first speaks for all."""
+    clocks: set[str] = set()
+    for code, at in warnings(session, directory):
+        site = directory.sites.get(at or "")
+        if code == "unusual-local-time" and site:
+            if site.timezone in clocks:
+                continue
+            clocks.add(site.timezone)
+        if line := warning_line(code, at, session, directory, view):
+            yield line
+
+
+def warning_line(code: WarningCode, at: str | None, session: Session, directory: Directory, view: Viewpoint) -> str:
+    """A warning that concerns the site `at` (None: the bridge), in words; none where its line says it."""
+    site = directory.sites.get(at or "")
+    match code:
+        case "unusual-local-time":
+            host = directory.sites.get(session.host_site)
+            here = zones.to_local(session.start, session.timezone)
+            there = zones.to_local(session.start, site.timezone if site else session.timezone)
+            message = Message(
                 "⚠ Unusual difference on this date: {difference} between {here} and {there}",
                 difference=_difference(here, there),
                 here=_city(host if host and host.timezone == session.timezone else None, here, view.language),
                 there=_city(site, there, view.language),
             )
-            yield say(warning, view.language)
+        case "place-lost":
+            message = Message("⚠ Room or port lost: {site}", site=site.name if site else at) if at else BRIDGE_LOST
+        case "optional-site-not-free":  # "to be confirmed" stands beside it
+            return ""
+    return say(message, view.language)
 
 
 def _difference(here: datetime, there: datetime) -> str:

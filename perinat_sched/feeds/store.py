@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, String, and_, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, String, and_, false, func, insert, or_, select, true, update
 
 from perinat_sched.booking import store as booking_store
-from perinat_sched.feeds import calendar
+from perinat_sched.feeds.edition import Facts
+from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
-from perinat_sched.sites.network import Language
+from perinat_sched.sites.network import Directory, Language, Network, Room, Site
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import feeds, participations, sessions
+from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, sessions
 
 Scope = Literal["site", "room", "network"]
 
@@ -34,6 +34,25 @@ class Feed:
     kinds: tuple[str, ...]  # only these; empty: all
     created_at: datetime
     revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """When a feed was read, and by which calendar program ("" where it did not say)."""
+
+    at: datetime
+    by: str
+
+
+def places(scope: Scope, directory: Directory) -> Mapping[str, Site] | Mapping[str, Room] | Mapping[str, Network]:
+    """Whose feeds there may be, by code."""
+    match scope:
+        case "site":
+            return directory.sites
+        case "room":
+            return directory.rooms
+        case "network":
+            return directory.networks
 
 
 async def add(tx: Tx, feed: Feed, hashed: str) -> None:
@@ -69,18 +88,19 @@ async def of_owner(tx: Tx, owner: str | None) -> Sequence[Feed]:
     return await _where(tx, and_(feeds.c.revoked_at.is_(None), feeds.c.owner == owner if owner else true()))
 
 
-async def revoke(tx: Tx, feed_id: str, at: datetime) -> bool:
-    """Revoke a feed; False where it is revoked already, or unknown."""
+async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
+    """Revoke a feed; its secret's hash, or None where it is revoked already, or unknown."""
     living = and_(feeds.c.id == feed_id, feeds.c.revoked_at.is_(None))
-    done = await tx.execute(update(feeds).where(living).values(revoked_at=at))
-    return done.rowcount == 1
+    ended: str | None = await tx.scalar(update(feeds).where(living).values(revoked_at=at).returning(feeds.c.hash))
+    return ended
 
 
-def shown(feed: Feed, day: date) -> ColumnElement[bool]:
-    """The sessions that a feed shows on a day (UTC)."""
+def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> ColumnElement[bool]:
+    """The sessions that a feed shows on a day (UTC), with or without cancelled ones."""
+    ended_late = sessions.c.ends > window.cancelled_since(day) if cancelled else false()
     return and_(
-        booking_store.overlapping(calendar.window(day)),
-        or_(sessions.c.status != "cancelled", sessions.c.ends > calendar.cancelled_kept_since(day)),
+        booking_store.overlapping(window.on(day)),
+        or_(sessions.c.status != "cancelled", ended_late),
         sessions.c.kind.in_(feed.kinds) if feed.kinds else true(),
         _in_scope(feed),
     )
@@ -98,11 +118,68 @@ def _in_scope(feed: Feed) -> ColumnElement[bool]:
     return sessions.c.id.in_(taking_part)
 
 
-async def fingerprint(tx: Tx, condition: ColumnElement[bool]) -> str:
-    """Which sessions in which revisions: another text whenever anything in them changed, on whatever node."""
+async def listed(tx: Tx, condition: ColumnElement[bool]) -> str:
+    """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed."""
     found = select(sessions.c.id, sessions.c.revision).where(condition).order_by(sessions.c.id).subquery()
-    listed = func.aggregate_strings(found.c.id + ":" + found.c.revision.cast(String), ",")
-    return hashlib.sha256(str(await tx.scalar(select(listed))).encode()).hexdigest()
+    text = func.aggregate_strings(found.c.id + ":" + found.c.revision.cast(String), ",")
+    return await tx.scalar(select(text)) or ""
+
+
+async def edition(tx: Tx, feed_id: str, variant: str) -> tuple[str, Facts] | None:
+    """What a variant was made from when it was last made (SHA-256), and what is said of it."""
+    row = (await tx.execute(select(feed_editions).where(_is(feed_id, variant)))).one_or_none()
+    if row is None:
+        return None
+    return row.state, Facts(
+        digest=row.digest, plain_bytes=row.plain_bytes, packed_bytes=row.packed_bytes, changed_at=row.changed_at
+    )
+
+
+async def record_edition(tx: Tx, feed_id: str, variant: str, state: str, made: Facts, now: datetime) -> Facts:
+    """Keep what was made; gives it with the instant at which its bytes last changed.
+
+    That rises by a second at least with every change, whatever the clocks of the nodes say: a client compares seconds.
+    """
+    columns = feed_editions.c
+    locked = select(columns.digest, columns.changed_at).where(_is(feed_id, variant)).with_for_update()
+    before = (await tx.execute(locked)).one_or_none()
+    values: dict[str, Any] = {
+        "state": state,
+        "digest": made.digest,
+        "plain_bytes": made.plain_bytes,
+        "packed_bytes": made.packed_bytes,
+        "changed_at": now.replace(microsecond=0),
+    }
+    if before is None:
+        await tx.execute(insert(feed_editions).values(feed=feed_id, variant=variant, **values))
+    else:
+        if before.digest == made.digest:
+            values["changed_at"] = before.changed_at
+        else:
+            values["changed_at"] = max(values["changed_at"], before.changed_at + timedelta(seconds=1))
+        await tx.execute(update(feed_editions).where(_is(feed_id, variant)).values(**values))
+    return replace(made, changed_at=values["changed_at"])
+
+
+def _is(feed_id: str, variant: str) -> ColumnElement[bool]:
+    return and_(feed_editions.c.feed == feed_id, feed_editions.c.variant == variant)
+
+
+async def readings(tx: Tx, feed_ids: Iterable[str]) -> dict[str, Reading]:
+    """Who read each of these feeds last; one that was never read is not in it."""
+    rows = await tx.execute(select(feed_readings).where(feed_readings.c.feed.in_(sorted(feed_ids))))
+    return {row.feed: Reading(at=row.last_read_at, by=row.last_read_by) for row in rows}
+
+
+async def record_readings(tx: Tx, found: Mapping[str, Reading]) -> None:
+    """Keep who read each feed last, unless another node knows of a later reading."""
+    known = await readings(tx, found)
+    for feed_id, reading in sorted(found.items()):
+        values = {"last_read_at": reading.at, "last_read_by": reading.by}
+        if feed_id not in known:
+            await tx.execute(insert(feed_readings).values(feed=feed_id, **values))
+        elif known[feed_id].at < reading.at:
+            await tx.execute(update(feed_readings).where(feed_readings.c.feed == feed_id).values(**values))
 
 
 async def _where(tx: Tx, condition: ColumnElement[bool]) -> Sequence[Feed]:

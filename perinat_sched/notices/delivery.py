@@ -2,9 +2,10 @@
 
 `booking` does not know of mails: a committed session is the message, and what it calls for is found here (`plan`).
 The promise is that every mail whose time has come is handed to the relay at least once, and that a second copy is
-possible only when a process, the network or the machine failed between the last byte and the relay's answer; each
-such case is flagged in its row (reliability.md § 2). So a mail is claimed, its session read again, rendered, noted as
-handed over, sent, settled; and no transaction is open while the relay is spoken to.
+possible only when a process, the network or the machine failed while the mail, or one of the few that it was noted
+with, was on its way; each such case is flagged in its row (reliability.md § 2). So mails are claimed, their sessions
+read again, and they are written and noted as handed over, a batch in few transactions; then they leave one by one,
+within half a second of the note, and are settled together. No transaction is open while the relay is spoken to.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from perinat_sched.booking import store as booking
-from perinat_sched.booking.session import Session
 from perinat_sched.errors import Unavailable
-from perinat_sched.notices import messages, policy, store
+from perinat_sched.notices import delivery_store, messages
+from perinat_sched.notices.drafting import Draft, Drafting, Known
 from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Facts, Kind, Notice, NoticeView, Reason, told_before
-from perinat_sched.notices.policy import Plan
+from perinat_sched.notices.notice import Notice
+from perinat_sched.notices.patience import Patience
+from perinat_sched.notices.planning import Planning
+from perinat_sched.notices.settling import Settling, Tally
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
 from perinat_sched.zones import Clock
@@ -32,21 +33,8 @@ from perinat_sched.zones import Clock
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
-BATCH = 20  # mails over one connection, sessions planned in one transaction
-PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the 1st, 2nd … failed attempt
-JITTER = 0.2
+BATCH = 20  # mails over one connection, and at most so many that a death leaves in doubt
 RENDERINGS = 4  # of a mail whose session changes meanwhile, before it waits for the next pass
-
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What became of mails since the start, for metrics."""
-
-    sent: Counter[Kind] = field(default_factory=Counter)
-    failed: Counter[Kind] = field(default_factory=Counter)
-    retried: Counter[Kind] = field(default_factory=Counter)
-    skipped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
-    ambiguous: int = 0  # may have been handed over twice
 
 
 class Delivery:
@@ -60,6 +48,8 @@ class Delivery:
         mailer: Mailer,
         clock: Clock,
         mail_from: str,
+        settle: timedelta = timedelta(),
+        stop_url: Callable[[str], str] | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.database = database
@@ -67,11 +57,21 @@ class Delivery:
         self.mailer = mailer
         self.clock = clock
         self.mail_from = mail_from
-        self.chance = chance
-        self.tally = Tally()
+        self.drafting = Drafting(directory=directory, mail_from=mail_from, stop_url=stop_url)
+        self.planning = Planning(
+            database=database, directory=directory, clock=clock, domain=messages.domain_of(mail_from), settle=settle
+        )
+        self.settling = Settling(database=database, clock=clock, chance=chance)
+        self._patience = Patience(chance)  # with the relay
+        self._pace = BATCH  # how many mails the relay takes while what they say is fresh
         self.last_pass: datetime | None = None  # when a whole pass last ended
         self._awake = asyncio.Event()
         self._draining = False
+
+    @property
+    def tally(self) -> Tally:
+        """What became of mails since the start."""
+        return self.settling.tally
 
     # Running
 
@@ -82,7 +82,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver at each wake-up until `drain`. What goes wrong in a pass is logged; the next pass tries again."""
         if self.database.dialect == "sqlite":  # one service a file: what is leased is from a process that died
-            await self._guarded(self._take_back_all)
+            await self._guarded(lambda: self._take_back(everything=True))
         while not self._draining:
             await self._awake.wait()
             self._awake.clear()
@@ -94,10 +94,14 @@ class Delivery:
         self.wake()
 
     async def run_once(self) -> None:
-        """One whole pass: plan what sessions call for, then deliver until nothing is due."""
-        await self.plan()
-        while await self.deliver():
-            await self.plan()
+        """One whole pass: plan what sessions call for and deliver what is due, in turns, until there is neither.
+
+        In turns, so that mails leave however fast sessions change meanwhile.
+        """
+        await self.planning.plan_odd_weeks()
+        await self._take_back()
+        while await self._plan_some() + await self.deliver():
+            self.last_pass = self.clock()
         self.last_pass = self.clock()
 
     async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -112,24 +116,18 @@ class Delivery:
 
     async def plan(self) -> None:
         """Insert the notices that changed sessions call for."""
-        while not self._draining:
-            plans = await self.database.write(self._plan_batch)
-            if not plans:
-                return
-            for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
-                if row.state == "skipped":
-                    self._count_skipped(row, row.last_error)
+        while await self._plan_some():
+            pass
 
-    async def _plan_batch(self, tx: Tx) -> list[Plan]:
-        now, domain = self.clock(), messages.domain_of(self.mail_from)
-        sessions = await store.unplanned(tx, BATCH)
-        rows = await store.of_sessions(tx, [session.id for session in sessions], lock=True)
-        plans = [
-            (session, policy.plan(session, self.directory, rows[session.id], now=now, domain=domain))
-            for session in sessions
-        ]
-        await store.write(tx, plans)
-        return [plan for _, plan in plans]
+    async def _plan_some(self) -> int:
+        """A batch of them; how many sessions that was."""
+        if self._draining:
+            return 0
+        plans = await self.planning.plan()
+        for row in (row for plan in plans for row in (*plan.new, *plan.changed)):
+            if row.state == "skipped":
+                self.settling.count_skipped(row, row.last_error)
+        return len(plans)
 
     # Delivering
 
@@ -138,150 +136,119 @@ class Delivery:
 
         None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
         """
-        batch = [] if self._draining else await self._claim()
+        await self.settling.write()  # should the database have been away
+        limit = 0 if self._draining else self._patience.limit(self.clock(), self._pace)
+        batch = await self._claim(limit) if limit else []
         if not batch:
             return 0
         async with self.mailer.connection() as connection:
             return await self._hand_over_all(connection, batch)
 
-    async def _claim(self) -> list[Notice]:
+    async def _claim(self, limit: int = BATCH) -> list[Notice]:
+        now = self.clock()
+        return await self.database.write(lambda tx: delivery_store.claim(tx, now, until=now + LEASE, limit=limit))
+
+    async def _take_back(self, *, everything: bool = False) -> None:
+        """Leases that lapsed (or all of them) come back; whose time is over goes."""
         now = self.clock()
 
-        async def work(tx: Tx) -> tuple[int, list[Notice], list[Notice]]:
-            ambiguous = await store.take_back(tx, now)
-            return ambiguous, await store.expire(tx, now), await store.claim(tx, now, until=now + LEASE, limit=BATCH)
+        async def work(tx: Tx) -> tuple[int, list[Notice]]:
+            ambiguous = await delivery_store.take_back(tx, now, everything=everything)
+            return ambiguous, await delivery_store.expire(tx, now)
 
-        ambiguous, expired, claimed = await self.database.write(work)
+        ambiguous, expired = await self.database.write(work)
         self.tally.ambiguous += ambiguous
         for notice in expired:
             if notice.attempts:
-                self._count_failed(notice, "its time is over")
+                self.settling.count_failed(notice, "its time is over")
             else:
-                self._count_skipped(notice, "too-late")
-        return claimed
+                self.settling.count_skipped(notice, "too-late")
 
-    async def _take_back_all(self) -> None:
-        now = self.clock()
-        self.tally.ambiguous += await self.database.write(lambda tx: store.take_back(tx, now, everything=True))
+    async def _hand_over_all(self, connection: Connection, claimed: Sequence[Notice]) -> int:
+        """One after the other, while what was noted is fresh; how many mails are done with.
 
-    async def _hand_over_all(self, connection: Connection, batch: Sequence[Notice]) -> int:
-        """One after the other; what one recipient's server says does not concern the next."""
-        waiting, settled = list(batch), 0
+        What one recipient's server says does not concern the next.
+        """
+        mails = _mails(claimed)
         try:
-            while waiting and not self._draining:
-                notice = waiting.pop(0)
-                try:
-                    await self._hand_over(connection, notice)
-                    settled += 1
-                except Away as error:  # nobody to speak to: no other mail would do better now
-                    away, waiting = [notice, *waiting], []
-                    for each in away:
-                        await self._later(each, error)
-                    return 0
-            return settled
-        finally:
-            if waiting:
-                await self.database.write(lambda tx: store.release(tx, waiting))
-
-    async def _hand_over(self, connection: Connection, notice: Notice) -> None:
-        """Send one mail and settle it. Raises Away, before anything was sent."""
-        try:
-            mail = await self._prepare(notice)
-        except Unavailable:
+            ready = await self._prepare(mails)
+        except BaseException:
+            await self.settling.give_back(mails)
             raise
-        except Exception as error:
-            reason = f"unsafe {error}" if isinstance(error, UnsafeHeader) else type(error).__name__
-            logger.exception("A mail could not be written.", extra={"action": "notice_unwritten", "notice": notice.id})
-            await self._failed(notice, reason)
-            return
-        if mail is None:
-            return
+        waiting, begun = deque(ready), 0
         try:
-            await connection.send(mail, notice.recipient)
-        except Away:
+            async with self.settling.in_time(waiting):
+                while waiting and not self._draining:
+                    begun += 1
+                    await self._hand_over(connection, waiting.popleft())
+        except Away:  # nobody to speak to: no other mail would do better now
+            return 0
+        too_many = len(ready) - begun
+        self._pace = begun if too_many else min(2 * self._pace, BATCH)
+        return len(mails) - too_many
+
+    async def _hand_over(self, connection: Connection, draft: Draft) -> None:
+        """Send one mail and settle its rows, all alike. Raises Away where there is no relay."""
+        try:
+            await connection.send(draft.message, draft.rows[0].recipient)
+        except Away as error:
+            await self.settling.put_off(draft.rows, error, try_at=self._patience.away(self.clock()))
             raise
         except Refused as error:
-            await self._failed(notice, str(error))
+            await self.settling.fail(draft.rows, str(error))
         except TryLater as error:
-            await self._later(notice, error)
+            await self.settling.put_off(draft.rows, error)
         else:
-            now = self.clock()
-            await self.database.write(lambda tx: store.sent(tx, notice, now))
-            self.tally.sent[notice.kind] += 1
+            self.settling.sent(draft.rows)
+        self._patience.there()
 
-    async def _prepare(self, notice: Notice) -> bytes | None:
-        """The mail, noted as handed over; None: it is not to be sent, or no longer ours.
+    async def _prepare(self, mails: Sequence[Sequence[Notice]]) -> list[Draft]:
+        """Those to be sent, written and noted as handed over; the others are settled, or no longer ours.
 
-        It says what holds at the moment it is noted: a session that changes while it is rendered is rendered again.
+        They say what holds at the moment they are noted: where a session changes while a mail about it is written,
+        the mail is written again.
         """
+        ready: list[Draft] = []
         for _ in range(RENDERINGS):
-            async with self.database.read() as tx:
-                session = await booking.session(tx, notice.session_id)
-                rows = (await store.of_sessions(tx, [notice.session_id]))[notice.session_id]
-            if session is None or not any(row.id == notice.id and row.lease == notice.lease for row in rows):
-                return None
             now = self.clock()
-            reason = "too-late" if notice.expires_at <= now else policy.objection(notice, session, self.directory, rows)
-            if reason:
-                await self._skip(notice, reason)
-                return None
-            mail = self._compose(notice, session, rows)
-            if await self._noted(notice, session, now):
-                return mail
-        await self.database.write(lambda tx: store.release(tx, [notice]))
-        return None
+            async with self.database.read() as tx:
+                known = await self.drafting.read(tx, mails)
+            drafts = [draft for mail in mails if (draft := await self._draft(known, mail, now)).rows]
+            noted = await self._noted(drafts, now)
+            ready += [draft for draft, leaves in zip(drafts, noted, strict=True) if leaves]
+            mails = [draft.rows for draft, leaves in zip(drafts, noted, strict=True) if not leaves]
+            if not mails:
+                break
+        else:
+            await self.settling.give_back(mails)
+        return ready
 
-    async def _noted(self, notice: Notice, session: Session, now: datetime) -> bool:
-        return await self.database.write(lambda tx: store.hand_over(tx, notice, session, now, until=now + LEASE))
+    async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
+        """The mail; without rows where none is to be sent, or none can be written."""
+        await asyncio.sleep(0)  # a batch of mails is long: others may have their turn
+        try:
+            draft = self.drafting.draft(known, mail, now)
+        except Exception as error:
+            reason = f"unsafe {error}" if isinstance(error, UnsafeHeader) else type(error).__name__
+            extra = {"action": "notice_unwritten", "notice": mail[0].id}
+            logger.exception("A mail could not be written.", extra=extra)
+            await self.settling.fail(mail, reason)
+            return Draft(rows=())
+        for row, against in draft.against:
+            await self.settling.skip(row, against)
+        return draft
 
-    def _compose(self, notice: Notice, session: Session, rows: Sequence[Notice]) -> bytes:
-        told = told_before(notice, rows)
-        before = told[-1].facts if told else None
-        invitations = [row.message_id for row in told if row.kind == "invitation"]
-        return messages.compose(
-            notice,
-            session,
-            self.directory,
-            mail_from=self.mail_from,
-            before=before if isinstance(before, Facts) else None,
-            thread=invitations[-1] if invitations else None,
-        )
+    async def _noted(self, drafts: Sequence[Draft], now: datetime) -> list[bool]:
+        """Which of them leave now."""
+        mails = [(draft.rows, draft.about) for draft in drafts]
+        if not mails:
+            return []
+        return await self.database.write(lambda tx: delivery_store.hand_over(tx, mails, now, until=now + LEASE))
 
-    # Settling
 
-    async def _skip(self, notice: Notice, reason: Reason) -> None:
-        await self.database.write(lambda tx: store.skipped(tx, notice, reason))
-        self._count_skipped(notice, reason)
-
-    async def _failed(self, notice: Notice, error: str) -> None:
-        await self.database.write(lambda tx: store.failed(tx, notice, error))
-        self._count_failed(notice, error)
-
-    async def _later(self, notice: Notice, error: TryLater) -> None:
-        """Again after a pause that grows; failed where that would be too late to help anybody."""
-        if error.ambiguous and not notice.ambiguous:
-            notice = replace(notice, ambiguous=True)
-            self.tally.ambiguous += 1
-        pause = PAUSES[min(notice.attempts, len(PAUSES) - 1)] * self.chance(1 - JITTER, 1 + JITTER)
-        try_at = self.clock() + pause
-        if try_at >= notice.expires_at:
-            await self._failed(notice, str(error))
-            return
-        await self.database.write(lambda tx: store.later(tx, notice, str(error), try_at=try_at))
-        self.tally.retried[notice.kind] += 1
-        logger.warning("A mail is tried again later: %s", error, extra={"action": "notice_later", "notice": notice.id})
-
-    def _count_failed(self, notice: Notice, error: str) -> None:
-        self.tally.failed[notice.kind] += 1
-        logger.error("A mail has failed: %s", error, extra={"action": "notice_failed", "notice": notice.id})
-
-    def _count_skipped(self, notice: Notice, reason: str | None) -> None:
-        self.tally.skipped[notice.kind, reason or ""] += 1
-
-    # Reading
-
-    async def notices_of(self, session_id: str) -> list[NoticeView]:
-        """The notices of a session, as they were planned."""
-        async with self.database.read() as tx:
-            rows = (await store.of_sessions(tx, [session_id]))[session_id]
-        return [NoticeView.of(row) for row in rows]
+def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:
+    """Claimed rows as mails: the reminders of one reader and moment make one, everything else one each."""
+    mails: dict[object, list[Notice]] = {}
+    for row in claimed:
+        mails.setdefault((row.recipient, row.due_at) if row.kind == "reminder" else row.id, []).append(row)
+    return list(mails.values())

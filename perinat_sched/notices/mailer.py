@@ -25,6 +25,7 @@ from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPSenderRe
 CONNECT_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
 DATA_SECONDS = 600.0
+BREAKS = 3  # connections that break one after the other: there is no relay to speak of
 _ADDRESS = re.compile(r"\S+@\S+")
 
 
@@ -48,7 +49,10 @@ class TryLater(NotSent):
 
 
 class Away(TryLater):
-    """There is no relay to speak to: no other mail would do better at the moment."""
+    """There is no relay to speak to: no other mail would do better at the moment.
+
+    `ambiguous` where connections broke again and again, the last one after this mail.
+    """
 
 
 class Connection(Protocol):
@@ -77,7 +81,8 @@ def mailer_of(smtp_url: str | None, folder: Path, *, sender: str) -> Mailer:
 class SmtpMailer:
     """A relay: `smtp://host:port` (STARTTLS where it is offered), `smtps://user:password@host`.
 
-    Certificates are checked. A password is never sent in the clear: with one, smtp:// insists on STARTTLS.
+    Certificates are checked against the machine's authorities (SSL_CERT_FILE names others), and a relay that offers
+    STARTTLS is not spoken to without it. A password is never sent in the clear: with one, smtp:// insists on STARTTLS.
     """
 
     name = "smtp"
@@ -135,6 +140,7 @@ class _SmtpConnection:
     def __init__(self, mailer: SmtpMailer) -> None:
         self._mailer = mailer
         self._smtp: SMTP | None = None
+        self._breaks = 0  # since the relay last answered
 
     async def send(self, message: bytes, recipient: str) -> None:
         if self._smtp is None or not self._smtp.is_connected:
@@ -145,17 +151,19 @@ class _SmtpConnection:
             self._hang_up()
             raise Away(_words(error)) from error
         except SMTPResponseException as error:
-            await self._begin_again(hang_up=error.code == 421)
+            if error.code == 421:  # it takes leave
+                raise self._broken(TryLater(_words(error))) from error
+            self._breaks = 0
+            await self._begin_again()
             raise (Refused if error.code >= 500 else TryLater)(_words(error)) from error
-        except TryLater:
-            self._hang_up()
-            raise
+        except TryLater as error:
+            raise self._broken(error) from error
         except (SMTPException, OSError) as error:
-            self._hang_up()
-            raise TryLater(_words(error)) from error
+            raise self._broken(TryLater(_words(error))) from error
         except BaseException:  # cancelled half-way: what the relay heard of it must not become part of the next mail
             self._hang_up()
             raise
+        self._breaks = 0
 
     async def close(self) -> None:
         if self._smtp is not None:
@@ -163,15 +171,19 @@ class _SmtpConnection:
                 await self._smtp.quit(timeout=5)
             self._hang_up()
 
-    async def _begin_again(self, *, hang_up: bool) -> None:
+    async def _begin_again(self) -> None:
         """After a refusal the relay forgets this mail, or is left."""
         try:
-            if not hang_up and self._smtp is not None:
+            if self._smtp is not None:
                 await self._smtp.rset(timeout=COMMAND_SECONDS)
-                return
         except (SMTPException, OSError):
-            pass
+            self._hang_up()
+
+    def _broken(self, error: TryLater) -> TryLater:
+        """The connection is of no use any more: another mail may do better on the next, but not for ever."""
         self._hang_up()
+        self._breaks += 1
+        return error if self._breaks < BREAKS else Away(str(error), ambiguous=error.ambiguous)
 
     def _hang_up(self) -> None:
         if self._smtp is not None:

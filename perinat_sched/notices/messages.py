@@ -2,22 +2,29 @@
 
 Invitations, updates and cancellations are iTIP by mail (RFC 5546, 6047; standards.md § C.1): the calendar part comes
 last among the alternatives, without a disposition, which would hide it from Outlook and Evolution, and once more as
-an attachment for whoever knows only files. A reminder carries no calendar part, which would ask for an answer again.
+an attachment for whoever knows only files. A reminder carries no calendar part, which would ask for an answer again
+(MAIL-09); it says how to get no more of them (MAIL-04).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from typing import Literal
 
 from perinat_sched.booking.session import Session
 from perinat_sched.feeds.calendar import invitation
-from perinat_sched.notices import letter, mime
-from perinat_sched.notices.layout import Letter, as_html, as_text
-from perinat_sched.notices.notice import CALENDAR_KINDS, Facts, Notice
-from perinat_sched.notices.policy import contacts
-from perinat_sched.sites.network import Directory
+from perinat_sched.i18n import Message, say
+from perinat_sched.notices import letter, lists, mime
+from perinat_sched.notices.layout import Letter, Line, Section, as_html, as_text
+from perinat_sched.notices.notice import Facts, Notice, OddPeriod
+from perinat_sched.notices.readers import answered_by
+from perinat_sched.sites.network import Directory, Site
+
+KEPT = 64  # letters whose prints are at hand: the contacts of a site get the same words
 
 
 def domain_of(mail_from: str) -> str:
@@ -33,42 +40,93 @@ def compose(
     mail_from: str,
     before: Facts | None = None,
     thread: str | None = None,
+    stop_url: str | None = None,
 ) -> bytes:
     """The whole mail, ready to be handed over.
 
-    `before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation. Raises UnsafeHeader
-    when a text cannot stand in the mail's head.
+    `before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation; `stop_url`: where
+    the reader stops reminders. Raises UnsafeHeader when a text cannot stand in the mail's head.
     """
     written = letter.write(notice, session, directory, before)
-    return mime.message(
-        _headers(notice, session, directory, written, mail_from, thread),
-        _body(notice, session, directory, written, mail_from),
+    written = _with_stop(written, stop_url)
+    host = answered_by([session], directory)
+    headers = _headers(notice, written, mail_from, host, thread=thread, stop_url=stop_url)
+    return mime.message(headers, _body(notice, session, directory, written, mail_from))
+
+
+def digest(
+    reminders: Sequence[tuple[Notice, Session]], directory: Directory, *, mail_from: str, stop_url: str | None = None
+) -> bytes:
+    """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's."""
+    first, _ = reminders[0]
+    written = _with_stop(lists.digest(reminders, directory), stop_url)
+    host = answered_by([session for _, session in reminders], directory)
+    return mime.message(_headers(first, written, mail_from, host, stop_url=stop_url), _prints(first, written))
+
+
+def warning(
+    notice: Notice, period: OddPeriod, sessions: Sequence[Session], directory: Directory, *, mail_from: str
+) -> bytes:
+    """The mail that tells a reader of an odd period."""
+    written = lists.odd_hours(notice, period, sessions, directory)
+    host = answered_by(sessions, directory)
+    return mime.message(_headers(notice, written, mail_from, host), _prints(notice, written))
+
+
+def _with_stop(written: Letter, stop_url: str | None) -> Letter:
+    """With what its reader does to get no more reminders."""
+    if stop_url is None:
+        return written
+    label = say(Message("No more reminders to this address"), written.language)
+    stop = Section(
+        heading=say(Message("Reminders"), written.language), lines=(Line(label=label, value=stop_url, link=True),)
     )
+    return replace(written, sections=(*written.sections, stop))
 
 
 def _headers(
-    notice: Notice, session: Session, directory: Directory, written: Letter, mail_from: str, thread: str | None
+    notice: Notice,
+    written: Letter,
+    mail_from: str,
+    host: Site | None,
+    *,
+    thread: str | None = None,
+    stop_url: str | None = None,
 ) -> list[tuple[str, str]]:
-    answers = contacts(directory, session.host_site)[:1]
+    one_click = [("List-Unsubscribe", f"<{stop_url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
     return [
         ("From", mime.mailbox(*parseaddr(mail_from), "From")),
         ("To", mime.address(notice.recipient, "To")),
         ("Subject", written.subject),
         ("Date", format_datetime(notice.due_at)),
         ("Message-ID", notice.message_id),
-        *(("Reply-To", mime.address(address, "Reply-To")) for address in answers),
+        *([("Reply-To", mime.address(host.contacts[0], "Reply-To"))] if host else []),
         *([("References", thread)] if thread else []),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
         ("Content-Language", written.language),
+        *(one_click if stop_url else []),
     ]
 
 
+@lru_cache(maxsize=KEPT)
+def _printed(written: Letter) -> tuple[mime.Part, mime.Part]:
+    """A letter as text and as HTML."""
+    return mime.text("plain", as_text(written)), mime.text("html", as_html(written))
+
+
+def _boundary(notice: Notice) -> str:
+    return "=_" + hashlib.sha256(notice.key.encode()).hexdigest()[:24]  # in no encoding of ours: see mime
+
+
+def _prints(notice: Notice, written: Letter) -> mime.Part:
+    return mime.multipart("alternative", _boundary(notice), _printed(written))
+
+
 def _body(notice: Notice, session: Session, directory: Directory, written: Letter, mail_from: str) -> mime.Part:
-    boundary = "=_" + hashlib.sha256(notice.key.encode()).hexdigest()[:24]  # in no encoding of ours: see mime
-    alternatives = [mime.text("plain", as_text(written)), mime.text("html", as_html(written))]
-    if notice.kind not in CALENDAR_KINDS:
-        return mime.multipart("alternative", boundary, alternatives)
+    if notice.news is None:
+        return _prints(notice, written)
+    boundary = _boundary(notice)
     method: Literal["REQUEST", "CANCEL"] = "CANCEL" if notice.kind == "cancellation" else "REQUEST"
     ics = invitation(
         session,
@@ -81,7 +139,7 @@ def _body(notice: Notice, session: Session, directory: Directory, written: Lette
         stamp=max(notice.due_at, session.updated_at),  # of the words, not of the attempt: a second copy is the same
     )
     kind = f"charset=UTF-8; method={method}; component=VEVENT"
-    alternatives.append(mime.data(f"text/calendar; {kind}", ics))
+    alternatives = [*_printed(written), mime.data(f"text/calendar; {kind}", ics)]
     attachment = mime.data('application/ics; name="invite.ics"', ics, file_name="invite.ics")
     return mime.multipart(
         "mixed", f"{boundary}_m", [mime.multipart("alternative", f"{boundary}_a", alternatives), attachment]

@@ -75,7 +75,7 @@ def message(headers: Sequence[tuple[str, str]], body: Part) -> bytes:
 
 def address(text: str, header: str) -> str:
     """One plain address, `local@domain`, and nothing that could become two."""
-    if not _ADDRESS.fullmatch(text):
+    if not _ADDRESS.fullmatch(text) or _ENCODED_WORD.search(text):
         raise UnsafeHeader(header)
     return text
 
@@ -93,7 +93,14 @@ def mailbox(name: str, plain: str, header: str) -> str:
 
 def _line(name: str, value: str) -> str:
     """One header, folded. A text that is not ASCII, or is long, becomes encoded words (RFC 2047)."""
-    if name in ("From", "Message-ID", "References"):  # already written as they are to stand
+    if name in (
+        "From",
+        "To",
+        "Reply-To",
+        "Message-ID",
+        "References",
+        "List-Unsubscribe",
+    ):  # written as they are to stand
         return f"{name}: {value}"
     if _CONTROL.search(value) or _ENCODED_WORD.search(value):
         raise UnsafeHeader(name)
@@ -113,7 +120,7 @@ def _check(head: bytes, headers: Sequence[tuple[str, str]]) -> None:
         raise UnsafeHeader("head")
     for name, value in headers:
         try:
-            read = str(make_header(decode_header(parsed[name])))
+            read = str(make_header(decode_header(parsed[name]))) if "=?" in parsed[name] else parsed[name]
         except (HeaderParseError, UnicodeError) as error:
             raise UnsafeHeader(name) from error
         if _CONTROL.search(re.sub(r"\r\n(?=[ \t])", "", read)):

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from perinat_sched.booking.session import Session
 
-Kind = Literal["invitation", "update", "cancellation", "reminder", "declined"]
+Kind = Literal["invitation", "update", "cancellation", "reminder", "declined", "place-lost", "drift"]
 State = Literal["due", "leased", "sent", "failed", "skipped"]
+Seen = Literal["due", "sent", "failed", "skipped"]  # a State as people see it: a lease is nobody's business
 Reason = Literal[  # why a notice is skipped
     "superseded",  # a later mail says it, or what it said is no longer so
     "cancelled",
@@ -25,9 +26,8 @@ Reason = Literal[  # why a notice is skipped
     "not-taking-part",
     "taken-back",  # the site that had declined takes part again, the cancelled session takes place
     "too-late",
+    "unsubscribed",  # of a reminder: its reader wants none
 ]
-
-CALENDAR_KINDS: frozenset[Kind] = frozenset(("invitation", "update", "cancellation"))  # those with a calendar part
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,14 +42,40 @@ class Facts:
     room: str | None  # the reader's own
     sites: tuple[str, ...]  # all that were asked, sorted
     host: str
+    lost: bool = False  # the reader's place no longer fits
+    # How the start was told; rows of the first release do not know. It follows from the start until a law on clocks
+    # changes, or the site's zone in the configuration. What is sent is written by the clocks of that moment, whatever
+    # stands here; only planning asks whether a reader knows another hour (`tells_as`).
+    wall: datetime | None = field(default=None, compare=False)  # the session's, naive
+    local: datetime | None = field(default=None, compare=False)  # the reader's, aware
+    zone: str | None = field(default=None, compare=False)  # the reader's: whose hour `local` is
+
+    def tells_as(self, other: Facts) -> bool:
+        """Whether both tell a reader the same, the hour on the reader's clock included."""
+        hours = [facts.local.replace(tzinfo=None) for facts in (self, other) if facts.local]
+        return self == other and len(set(hours)) <= 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """That a required site declined; `over` when it takes part again, so that its next refusal is told anew."""
+class Concern:
+    """What the host is told of a site: it declined, or lost its place. `over` when that is no longer so, so that the
+    next time is told anew."""
 
-    site: str
+    site: str  # empty: of the bridge
     over: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OddPeriod:
+    """While the clocks of two zones differ otherwise than for most of the year."""
+
+    zone: str  # of sessions
+    other: str  # of the site that is told
+    start: datetime  # UTC
+    end: datetime
+
+
+About = Facts | Concern | OddPeriod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +92,7 @@ class Notice:
     lead: str = ""  # of a reminder, "P1D"
     site: str  # the reader's
     recipient: str
-    facts: Facts | Refusal | None
+    facts: About | None
     message_id: str
     state: State
     due_at: datetime
@@ -83,15 +109,23 @@ class Notice:
 
     @property
     def reached(self) -> bool:
-        """Whether its reader has it, or may have it."""
-        return self.state in ("leased", "sent") or self.handed_at is not None
+        """Whether its reader has it, or may have it. What is only claimed has not left."""
+        return self.state == "sent" or self.handed_at is not None
 
     @property
-    def refusal(self) -> Refusal:
-        """Of a `declined`: who declined."""
-        if not isinstance(self.facts, Refusal):
-            raise TypeError(f"a notice of kind {self.kind} is about no refusal")
-        return self.facts
+    def waits(self) -> bool:
+        """Whether it may still be taken back: its claimer learns so when it notes the handing over."""
+        return self.state in ("due", "leased") and not self.reached
+
+    @property
+    def news(self) -> Facts | None:
+        """Of an invitation, update or cancellation, which change the reader's calendar: what it says."""
+        return self.facts if isinstance(self.facts, Facts) else None
+
+    @property
+    def concern(self) -> Concern | None:
+        """Of what the host alone is told: about whom."""
+        return self.facts if isinstance(self.facts, Concern) else None
 
     @property
     def place(self) -> tuple[int, datetime]:
@@ -101,20 +135,28 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeView:
-    """A notice as people see it: a lease is nobody's business."""
+    """A notice as people see it."""
 
+    id: str
+    session_id: str
+    timezone: str  # of the session, by whose clock its hours are written
     kind: Kind
     recipient: str
     site: str
     due_at: datetime
-    state: Literal["due", "sent", "failed", "skipped"]
+    state: Seen
     attempts: int
     sent_at: datetime | None
     message_id: str
+    ambiguous: bool
+    last_error: str | None
 
     @classmethod
-    def of(cls, notice: Notice) -> NoticeView:
+    def of(cls, notice: Notice, timezone: str) -> NoticeView:
         return cls(
+            id=notice.id,
+            session_id=notice.session_id,
+            timezone=timezone,
             kind=notice.kind,
             recipient=notice.recipient,
             site=notice.site,
@@ -123,6 +165,8 @@ class NoticeView:
             attempts=notice.attempts,
             sent_at=notice.sent_at,
             message_id=notice.message_id,
+            ambiguous=notice.ambiguous,
+            last_error=notice.last_error,
         )
 
 
@@ -132,6 +176,15 @@ class Address:
 
     recipient: str
     site: str
+
+
+LONG_AFTER = timedelta(hours=1)
+
+
+def fresh(due_at: datetime, now: datetime) -> datetime:
+    """When a mail is due that is planned only now: a date long past would hide it among the old ones in a mailbox, and
+    would hide from it that less than two days remain."""
+    return due_at if now - due_at <= LONG_AFTER else now.replace(microsecond=0)
 
 
 def planned(
@@ -145,7 +198,7 @@ def planned(
     due_at: datetime,
     expires_at: datetime,
     lead: str = "",
-    facts: Facts | Refusal | None = None,
+    facts: About | None = None,
     skipped: Reason | None = None,
 ) -> Notice:
     """A new row. Everything in it follows from its key and its session: planning it twice plans the same mail."""
@@ -163,7 +216,7 @@ def planned(
         site=to.site,
         recipient=to.recipient,
         facts=facts,
-        message_id=f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>",
+        message_id=message_id([key], domain),
         state="skipped" if skipped else "due",
         due_at=due_at,
         expires_at=expires_at,
@@ -171,6 +224,12 @@ def planned(
         last_error=skipped,
         created_at=now,
     )
+
+
+def message_id(keys: Sequence[str], domain: str) -> str:
+    """The Message-ID of the mail that settles the rows with these keys."""
+    digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+    return f"<{digest[:40]}@{domain}>"
 
 
 def in_order(rows: Sequence[Notice]) -> list[Notice]:
@@ -184,5 +243,5 @@ def told_before(notice: Notice, rows: Sequence[Notice]) -> list[Notice]:
     return [
         row
         for row in in_order(rows)
-        if row.kind in CALENDAR_KINDS and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+        if row.news and row.reached and row.id != notice.id and row.recipient.casefold() == reader
     ]

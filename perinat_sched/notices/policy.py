@@ -1,34 +1,25 @@
 """Which mails a session calls for: decided on values, from the session as it is and what was planned before.
 
 Delivery finds a session that changed and asks here. A reader is a contact of a site that takes part; each is invited
-once, told of a change only when it is one they must hear (`Facts`), and told when they need not come any more.
-Whatever waits and is no longer the truth is skipped, so that nobody gets news that a later mail takes back, and a
-mail never overtakes its successor. Days of a lead time are wall time: a day before 10:00 is 10:00, also across the
-night of the switch.
+once, told of a change only when it is one they must hear (`Facts`), and told when they need not come any more. A mail
+is due some seconds after the first change it tells, so that several make one mail and one that is taken back makes
+none. Whatever waits and is no longer the truth is skipped, and a mail never overtakes its successor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from perinat_sched import zones
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import (
-    CALENDAR_KINDS,
-    Address,
-    Facts,
-    Kind,
-    Notice,
-    Reason,
-    Refusal,
-    in_order,
-    planned,
-)
-from perinat_sched.sites.network import Directory, Reminder
+from perinat_sched.notices import reminders
+from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, fresh, in_order, planned
+from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, readers_of
+from perinat_sched.sites.network import Directory
 
 AFTERWARDS = timedelta(days=1)  # how long after its end a session is still worth a mail
+A_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,112 +30,78 @@ class Plan:
     changed: tuple[Notice, ...] = ()
 
 
-def plan(session: Session, directory: Directory, rows: Sequence[Notice], *, now: datetime, domain: str) -> Plan:
-    """The rows that `session` calls for beyond `rows`, all it has so far. `domain`: of Message-IDs."""
-    return _Planner(session, directory, in_order(rows), now, domain).plan()
+def plan(
+    session: Session,
+    directory: Directory,
+    rows: Sequence[Notice],
+    *,
+    now: datetime,
+    domain: str,
+    settle: timedelta = timedelta(),
+) -> Plan:
+    """The rows that `session` calls for beyond `rows`, all it has so far.
+
+    `domain`: of Message-IDs; `settle`: how long after a change its mail is due.
+    """
+    return _Planner(session, directory, in_order(rows), now, domain, settle).plan()
 
 
 def objection(notice: Notice, session: Session, directory: Directory, rows: Sequence[Notice]) -> Reason | None:
     """Why a claimed notice must not be sent now, the session being as it is; None: it is true and of use."""
-    reader = _readers(session, directory).get(_fold(notice.recipient))
+    reader = readers_of(session, directory).get(fold(notice.recipient))
     if notice.kind == "reminder":
-        return _against_reminder(notice, session, reader)
-    if notice.kind == "declined":
+        return reminders.against(notice, session, reader)
+    if notice.concern:
         gone: Reason = "cancelled" if session.status == "cancelled" else "taken-back"
-        return None if notice.refusal.site in declined(session) else gone
+        return None if notice.concern.site in concerns(session)[notice.kind] else gone
     if any(_after(row, notice) for row in rows):
         return "superseded"
     if notice.kind == "cancellation":
         return "taken-back" if reader else None
     if reader is None:
         return "cancelled" if session.status == "cancelled" else "not-taking-part"
-    return None if facts_for(session, reader.site) == notice.facts else "superseded"
-
-
-def _against_reminder(notice: Notice, session: Session, reader: Address | None) -> Reason | None:
-    if session.status == "cancelled":
-        return "cancelled"
-    if session.start != notice.starts:
-        return "moved"
-    return None if reader else "not-taking-part"
+    return None if facts_for(session, directory, reader.site) == notice.facts else "superseded"
 
 
 def _after(row: Notice, notice: Notice) -> bool:
     """Whether `row` is later news for the same reader."""
-    same_reader = row.kind in CALENDAR_KINDS and _fold(row.recipient) == _fold(notice.recipient)
-    return same_reader and row.state != "skipped" and row.place > notice.place
-
-
-def facts_for(session: Session, site: str) -> Facts:
-    """What the readers at a site must hear of a session."""
-    part = session.participation(site)
-    return Facts(
-        site=site,
-        start=session.start,
-        duration=session.duration,
-        timezone=session.timezone,
-        join_url=session.join_url,
-        room=part.room if part else None,
-        sites=tuple(sorted(session.sites)),
-        host=session.host_site,
-    )
-
-
-def reminds_at(session: Session, lead: Reminder) -> datetime:
-    """When (UTC) a reminder of `session` is due: days in the wall time of its zone, the rest in elapsed time.
-
-    An hour that the clocks skip that day is read with the offset before the gap, a repeated one as the first
-    (RFC 5545 § 3.3.5).
-    """
-    if not lead.days:
-        return session.start - lead.rest
-    wall = session.wall_start - timedelta(days=lead.days)
-    return wall.replace(tzinfo=zones.zone(session.timezone)).astimezone(UTC) - lead.rest
-
-
-def declined(session: Session) -> list[str]:
-    """The required sites that do not come; nobody's business once the session is cancelled."""
-    if session.status == "cancelled":
-        return []
-    return [p.site for p in session.participations if p.required and p.answer == "declined"]
-
-
-def contacts(directory: Directory, site: str) -> tuple[str, ...]:
-    """Who reads for a site; nobody, for one that the configuration no longer has."""
-    known = directory.sites.get(site)
-    return known.contacts if known else ()
-
-
-def _readers(session: Session, directory: Directory) -> dict[str, Address]:
-    """Who is to know of a session, by address: each once, for the first of their sites. Nobody when cancelled."""
-    readers: dict[str, Address] = {}
-    if session.status != "cancelled":
-        for part in session.taking_part():
-            for contact in contacts(directory, part.site):
-                readers.setdefault(_fold(contact), Address(recipient=contact, site=part.site))
-    return readers
-
-
-def _fold(address: str) -> str:
-    return address.casefold()
+    same_reader = row.news and fold(row.recipient) == fold(notice.recipient)
+    return bool(same_reader) and row.state != "skipped" and row.place > notice.place
 
 
 class _Planner:
     """One session's planning: what is new, what changes."""
 
     def __init__(
-        self, session: Session, directory: Directory, rows: Sequence[Notice], now: datetime, domain: str
+        self,
+        session: Session,
+        directory: Directory,
+        rows: Sequence[Notice],
+        now: datetime,
+        domain: str,
+        settle: timedelta,
     ) -> None:
         self.session = session
         self.directory = directory
         self.rows = rows
         self.now = now
         self.domain = domain
-        self.readers = _readers(session, directory)
+        self.settle = settle
+        self.changed_at = session.updated_at.replace(microsecond=0)
+        self.readers = readers_of(session, directory)
         self.taken = {row.key for row in rows}
 
     def plan(self) -> Plan:
-        results = [*self._calendar(), *self._reminders(), *self._refusals()]
+        results = [*self._calendar(), *self._concerns()]
+        results += reminders.Reminding(
+            session=self.session,
+            directory=self.directory,
+            readers=self.readers,
+            rows=in_order(list({row.id: row for row in (*self.rows, *results)}.values())),
+            now=self.now,
+            domain=self.domain,
+            settle=self.settle,
+        ).plan()
         known = {row.id for row in self.rows}
         return Plan(
             new=tuple(row for row in results if row.id not in known),
@@ -155,107 +112,90 @@ class _Planner:
         """Invitations, updates, cancellations."""
         told: dict[str, list[Notice]] = {address: [] for address in self.readers}
         for row in self.rows:
-            if row.kind in CALENDAR_KINDS and (row.reached or row.state != "skipped"):
-                told.setdefault(_fold(row.recipient), []).append(row)
+            if row.news:
+                told.setdefault(fold(row.recipient), []).append(row)
         for address, rows in told.items():
             yield from self._news(self.readers.get(address), rows)
 
     def _news(self, reader: Address | None, rows: Sequence[Notice]) -> Iterator[Notice]:
         """For one reader (None: not to come): keep the row that says the truth, skip what waits besides, or add one."""
-        standing = [row for row in rows if row.state != "skipped"]
-        settled = [row for row in standing if row.state != "due" or row.reached]
+        standing = [row for row in rows if row.state != "skipped" or row.reached]
+        settled = [row for row in standing if not row.waits]
         reached = [row for row in rows if row.reached]
         invited = bool(reached) and reached[-1].kind != "cancellation"
-        facts = facts_for(self.session, reader.site) if reader else None
+        facts = facts_for(self.session, self.directory, reader.site) if reader else None
 
         def says_it(row: Notice) -> bool:
-            return row.facts == facts and row.kind != "cancellation" if facts else row.kind == "cancellation"
+            if facts is None:
+                return row.kind == "cancellation"
+            return row.kind != "cancellation" and row.news is not None and row.news.tells_as(facts)
 
-        # The last word that has left or was refused, else the last that waits, may already say it.
-        last_words = [*settled[-1:], *standing[-1:]]
-        kept = next((row for row in last_words if says_it(row)), None)
+        # The last word that has left may already say it, else the last that was refused, else the last that waits. One
+        # that was skipped when it had left in doubt is the last word, too, but nobody tries it again.
+        last_words = [*reached[-1:], *settled[-1:], *standing[-1:]]
+        kept = next((row for row in last_words if row.state != "skipped" and says_it(row)), None)
         reason: Reason = "cancelled" if self.session.status == "cancelled" else "superseded"
-        yield from (_skipped(row, reason) for row in standing if row is not kept and row.state == "due")
+        yield from (_skipped(row, reason) for row in standing if row is not kept and _skippable(row))
         if kept is not None:
             return
+        due_at = self._due(rows)
         if facts and reader:
-            yield self._add("update" if invited else "invitation", reader, facts=facts)
+            newly_lost = facts.lost and not (reached and reached[-1].news and reached[-1].news.lost)
+            change: Kind = "place-lost" if newly_lost else "update"
+            yield self._add(change if invited else "invitation", reader, facts=facts, due_at=due_at)
         elif invited and not self._comes(reached[-1].site):  # else only the address left the configuration
             last = reached[-1]
-            yield self._add("cancellation", Address(recipient=last.recipient, site=last.site), facts=last.facts)
+            to = Address(recipient=last.recipient, site=last.site)
+            yield self._add("cancellation", to, facts=last.facts, due_at=due_at)
+
+    def _due(self, rows: Sequence[Notice]) -> datetime:
+        """When news for a reader is due: the first change that is not told yet sets the hour.
+
+        A second after the last mail left at the earliest, so that DTSTAMP rises with one SEQUENCE too (ITIP-06).
+        """
+        unsettled = [
+            row.due_at for row in rows if row.waits or (row.state == "skipped" and row.due_at > self.changed_at)
+        ]
+        left = [row.handed_at or row.due_at for row in rows if row.reached]
+        due_at = max(self.changed_at, min([*unsettled, self.changed_at + self.settle]))
+        return max([self._fresh(due_at), *(at + A_SECOND for at in left)])
+
+    def _fresh(self, due_at: datetime) -> datetime:
+        """Now, for what is planned anew because its readers or their clocks are others, long after any change."""
+        return fresh(due_at, self.now) if self.rows else due_at
 
     def _comes(self, site: str) -> bool:
         part = self.session.participation(site)
         return self.session.status != "cancelled" and part is not None and part.answer != "declined"
 
-    def _reminders(self) -> Iterator[Notice]:
-        """Add those that are wanted, bring back those that are wanted again, skip the others that wait."""
-        wanted = {self._reminder_key(lead, reader): (lead, reader) for lead in self._leads() for reader in self.readers}
-        for row in self.rows:
-            if row.kind != "reminder":
-                continue
-            if row.key not in wanted:
-                if row.state == "due":
-                    reader = self.readers.get(_fold(row.recipient))
-                    yield _skipped(row, _against_reminder(row, self.session, reader) or "superseded")
-                continue
-            site = self.readers[wanted[row.key][1]].site
-            if row.state == "skipped" and self._in_time(row.due_at):
-                yield replace(row, state="due", last_error=None, site=site)
-            elif row.state == "due" and row.site != site:
-                yield replace(row, site=site)
-        for key, (lead, address) in wanted.items():
-            if key not in self.taken:
-                due_at = reminds_at(self.session, lead)
-                yield planned(
-                    "reminder",
-                    self.session,
-                    self.readers[address],
-                    key=key,
-                    domain=self.domain,
-                    now=self.now,
-                    due_at=due_at,
-                    expires_at=self.session.start,
-                    lead=lead.text,
-                    skipped=None if self._in_time(due_at) else "too-late",
-                )
+    def _concerns(self) -> Iterator[Notice]:
+        """The host is told once of each refusal and each loss; again when it was over meanwhile."""
+        for kind, sites in concerns(self.session).items():
+            standing = [(row, row.concern) for row in self.rows if row.kind == kind and row.concern]
+            standing = [(row, concern) for row, concern in standing if not concern.over]
+            for row, concern in standing:
+                over = replace(row, facts=replace(concern, over=True))
+                if self.session.status == "cancelled":
+                    if _skippable(row):
+                        yield _skipped(over, "cancelled")
+                elif concern.site not in sites:
+                    yield _skipped(over, "taken-back") if _skippable(row) else over
+            told = {(concern.site, fold(row.recipient)) for row, concern in standing}
+            host = self.session.host_site
+            for site in sites:
+                for contact in contacts(self.directory, host):
+                    if (site, fold(contact)) not in told:
+                        told.add((site, fold(contact)))
+                        to = Address(recipient=contact, site=host)
+                        due_at = self._fresh(self.changed_at + self.settle)
+                        yield self._add(kind, to, about=f"{site}:", facts=Concern(site=site), due_at=due_at)
 
-    def _leads(self) -> Sequence[Reminder]:
-        kind = self.directory.kinds.get(self.session.kind)
-        return kind.reminders if kind else ()
-
-    def _reminder_key(self, lead: Reminder, address: str) -> str:
-        return f"reminder:{self.session.id}:{int(self.session.start.timestamp())}:{lead.text}:{address}"
-
-    def _in_time(self, due_at: datetime) -> bool:
-        """A reminder whose time was past when the session was booked or moved is not sent."""
-        return due_at >= self.session.updated_at.replace(microsecond=0)
-
-    def _refusals(self) -> Iterator[Notice]:
-        """The host is told once of each refusal of a required site; again when the site had come back meanwhile."""
-        standing = [row for row in self.rows if row.kind == "declined" and not row.refusal.over]
-        refusing = declined(self.session)
-        for row in standing:
-            over = replace(row, facts=Refusal(site=row.refusal.site, over=True))
-            if self.session.status == "cancelled":
-                if row.state == "due":
-                    yield _skipped(over, "cancelled")
-            elif row.refusal.site not in refusing:
-                yield _skipped(over, "taken-back") if row.state == "due" else over
-        told = {(row.refusal.site, _fold(row.recipient)) for row in standing}
-        host = self.session.host_site
-        for site in refusing:
-            for contact in contacts(self.directory, host):
-                if (site, _fold(contact)) not in told:
-                    told.add((site, _fold(contact)))
-                    to = Address(recipient=contact, site=host)
-                    yield self._add("declined", to, about=f"{site}:", facts=Refusal(site=site))
-
-    def _add(self, kind: Kind, to: Address, *, facts: Facts | Refusal | None, about: str = "") -> Notice:
-        """A mail that is due now. Its key holds what makes it unique; the revision too, where that is not enough."""
-        key = f"{kind}:{self.session.id}:{self.session.sequence}:{about}{_fold(to.recipient)}"
+    def _add(self, kind: Kind, to: Address, *, facts: About | None, due_at: datetime, about: str = "") -> Notice:
+        """A new mail. Its key holds what makes it unique; the revision too, where that is not enough."""
+        key = f"{kind}:{self.session.id}:{self.session.sequence}:{about}{fold(to.recipient)}"
         while key in self.taken:
             key = f"{key}:{self.session.revision}"
+        self.taken.add(key)
         return planned(
             kind,
             self.session,
@@ -263,11 +203,17 @@ class _Planner:
             key=key,
             domain=self.domain,
             now=self.now,
-            due_at=self.now,
+            due_at=due_at,
             expires_at=self.session.end + AFTERWARDS,
             facts=facts,
         )
 
 
+def _skippable(row: Notice) -> bool:
+    """What waits, and what left in vain or in doubt and waits to be tried again."""
+    return row.state == "due" or row.waits
+
+
 def _skipped(row: Notice, reason: Reason) -> Notice:
-    return replace(row, state="skipped", last_error=reason)
+    """Taken back, also from a process that claimed it and has not handed it over: it learns so when it would."""
+    return replace(row, state="skipped", last_error=reason, lease=None, leased_until=None)

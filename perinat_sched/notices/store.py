@@ -1,28 +1,27 @@
-"""Notices in rows: planned under a unique key, claimed with a lease, settled under its token.
+"""Notices in rows, planned under a unique key; `delivery_store` claims and settles them.
 
-Several processes may deliver from one PostgreSQL. A session is planned by the one that locks it; a row is claimed by
-the one that locks it; whoever comes second skips what is locked. On SQLite a write transaction is alone anyway. A
-lease that lapses gives the row back: if it had been handed over already, nobody can know whether it arrived, and the
-row says so for ever (RFC 1047).
+Several processes may plan on one PostgreSQL: a session is planned by the one that locks it, and whoever comes second
+skips what is locked. On SQLite a write transaction is alone anyway.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import Facts, Notice, Reason, Refusal
+from perinat_sched.intervals import Interval
+from perinat_sched.notices.facts import about_of, as_json
+from perinat_sched.notices.notice import Notice, OddPeriod
 from perinat_sched.notices.policy import Plan
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices, sessions
+from perinat_sched.storage.tables import unsubscribed as unsubscribed_addresses
 
 _COLUMNS = [column.name for column in notices.columns]
 
@@ -38,160 +37,99 @@ async def unplanned(tx: Tx, limit: int) -> list[Session]:
     return await booking.sessions_where(tx, sessions.c.id.in_(ids)) if ids else []
 
 
-async def of_sessions(tx: Tx, ids: Sequence[str], *, lock: bool = False) -> dict[str, list[Notice]]:
-    """The notices of sessions, as they were planned. `lock`: nobody claims or settles one meanwhile."""
-    query = (
-        select(notices).where(notices.c.session_id.in_(ids)).order_by("revision", "created_at", "due_at", "recipient")
-    )
+async def of_sessions(tx: Tx, ids: Sequence[str], *, locked: bool = False) -> dict[str, list[Notice]]:
+    """The notices of sessions, as they were planned. `locked`: nobody claims or settles one meanwhile."""
+    theirs = notices.c.session_id.in_(ids)
+    if locked:
+        await lock(tx, theirs)
+    query = select(notices).where(theirs).order_by("revision", "created_at", "due_at", "recipient")
     found: dict[str, list[Notice]] = {session_id: [] for session_id in ids}
-    for row in await tx.execute(query.with_for_update() if lock else query):
-        found[row.session_id].append(_notice(row))
+    for row in await tx.execute(query):
+        found[row.session_id].append(notice_of(row))
     return found
 
 
+async def lock(tx: Tx, condition: ColumnElement[bool]) -> set[tuple[str, str | None]]:
+    """Keep rows from all others until the transaction ends; their ids and leases. One order for all: no deadlock."""
+    query = select(notices.c.id, notices.c.lease).where(condition).order_by(notices.c.id).with_for_update()
+    return {(row.id, row.lease) for row in await tx.execute(query)}
+
+
 async def write(tx: Tx, plans: Sequence[tuple[Session, Plan]]) -> None:
-    """Write what was planned, and up to which revision. A row that another planner has written already stands."""
-    new = [_values(row) for _, plan in plans for row in plan.new]
-    if new:
+    """Write what was planned, and up to which revision."""
+    await add(tx, [row for _, plan in plans for row in plan.new])
+    for row in (row for _, plan in plans for row in plan.changed):
+        values = {"state": row.state, "site": row.site, "facts": as_json(row.facts), "last_error": row.last_error}
+        lease = {"lease": row.lease, "leased_until": row.leased_until}
+        await tx.execute(update(notices).where(notices.c.id == row.id).values(values | lease))
+    if plans:
+        planned = update(sessions).where(sessions.c.id == bindparam("row"))
+        revisions = [{"row": session.id, "planned_revision": session.revision} for session, _ in plans]
+        await tx.execute(planned, revisions)
+
+
+async def add(tx: Tx, rows: Sequence[Notice]) -> None:
+    """Insert new rows. One that another planner has written already stands."""
+    if rows:
         insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-        await tx.execute(insert(notices).on_conflict_do_nothing(index_elements=["key"]), new)
-    for session, plan in plans:
-        for row in plan.changed:
-            values = {"state": row.state, "site": row.site, "facts": _json(row.facts), "last_error": row.last_error}
-            await tx.execute(update(notices).where(notices.c.id == row.id).values(values))
-        planned = {"planned_revision": session.revision}
-        await tx.execute(update(sessions).where(sessions.c.id == session.id).values(planned))
+        statement = insert(notices).on_conflict_do_nothing(index_elements=["key"])
+        await tx.execute(statement, [_values(row) for row in rows])
 
 
-# Delivering
+async def zones_of_sessions(tx: Tx, span: Interval) -> list[str]:
+    """By which clocks the sessions that begin in a span are set."""
+    query = select(sessions.c.timezone).where(_begins_in(span)).distinct()
+    return list((await tx.execute(query)).scalars())
 
 
-async def take_back(tx: Tx, now: datetime, *, everything: bool = False) -> int:
-    """Leases that lapsed (`everything`: all of them) come back; how many may have been sent all the same."""
-    lapsed = notices.c.state == "leased"
-    if not everything:
-        lapsed = and_(lapsed, notices.c.leased_until <= now)
-    ambiguous = await tx.execute(update(notices).where(lapsed, notices.c.handed_at.is_not(None)).values(ambiguous=True))
-    await tx.execute(update(notices).where(lapsed).values(state="due", lease=None, leased_until=None))
-    return ambiguous.rowcount
+async def sessions_by_id(tx: Tx, ids: Sequence[str]) -> list[Session]:
+    return await booking.sessions_where(tx, sessions.c.id.in_(ids))
 
 
-async def expire(tx: Tx, now: datetime) -> list[Notice]:
-    """What waits and helps nobody any more: skipped, or failed where an attempt was made. The rows as they were."""
-    useless = and_(notices.c.state == "due", notices.c.try_at <= now, notices.c.expires_at <= now)
-    rows = [_notice(row) for row in await tx.execute(select(notices).where(useless).with_for_update(skip_locked=True))]
-    for row in rows:
-        values = {"state": "failed"} if row.attempts else {"state": "skipped", "last_error": "too-late"}
-        await tx.execute(update(notices).where(notices.c.id == row.id).values(values))
-    return rows
+async def sessions_of(tx: Tx, period: OddPeriod) -> list[Session]:
+    """The sessions that begin in an odd period, by the clock it concerns."""
+    condition = and_(_begins_in(Interval(period.start, period.end)), sessions.c.timezone == period.zone)
+    return await booking.sessions_where(tx, condition)
 
 
-async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[Notice]:
-    """Lease the notices whose time has come, the oldest first.
+def _begins_in(span: Interval) -> ColumnElement[bool]:
+    return and_(sessions.c.starts >= span.start, sessions.c.starts < span.end, sessions.c.status != "cancelled")
 
-    A reader's mails about one session leave one after the other: while one is in flight the next one waits.
-    """
-    other = notices.alias("other")
-    in_flight = exists().where(
-        other.c.session_id == notices.c.session_id,
-        other.c.recipient == notices.c.recipient,
-        other.c.state == "leased",
+
+async def keys_of(tx: Tx, keys: Sequence[str]) -> set[str]:
+    """Those of these keys that have a row."""
+    return set((await tx.execute(select(notices.c.key).where(notices.c.key.in_(keys)))).scalars())
+
+
+# Who wants no reminders
+
+
+async def unsubscribed(tx: Tx, addresses: Sequence[str]) -> set[str]:
+    """Those of these addresses that want no reminders, casefolded."""
+    query = select(unsubscribed_addresses.c.address).where(
+        unsubscribed_addresses.c.address.in_([address.casefold() for address in addresses])
     )
-    query = select(notices).where(notices.c.state == "due", notices.c.try_at <= now, ~in_flight)
-    query = query.order_by("try_at", "revision", "id").limit(limit).with_for_update(skip_locked=True, of=notices)
-    rows = [_notice(row) for row in await tx.execute(query)]
-    lease = str(uuid.uuid4())
-    values = {"state": "leased", "lease": lease, "leased_until": until}
-    await tx.execute(update(notices).where(notices.c.id.in_([row.id for row in rows])).values(values))
-    return [replace(row, state="leased", lease=lease, leased_until=until) for row in rows]
+    return set((await tx.execute(query)).scalars())
 
 
-async def hand_over(tx: Tx, notice: Notice, session: Session, now: datetime, *, until: datetime) -> bool:
-    """Note that the mail leaves now. False: the lease is lost, or the session is no longer as it was rendered."""
-    unchanged = exists().where(sessions.c.id == session.id, sessions.c.revision == session.revision)
-    values = {"handed_at": now, "leased_until": until, "attempts": notice.attempts + 1}
-    result = await tx.execute(update(notices).where(_held(notice), unchanged).values(values))
-    return result.rowcount == 1
-
-
-async def release(tx: Tx, claimed: Sequence[Notice]) -> None:
-    """Give back what was claimed and not tried."""
-    for notice in claimed:
-        await _settle(tx, notice, state="due")
-
-
-async def sent(tx: Tx, notice: Notice, now: datetime) -> None:
-    await _settle(tx, notice, state="sent", sent_at=now, last_error=None)
-
-
-async def failed(tx: Tx, notice: Notice, error: str) -> None:
-    await _settle(tx, notice, state="failed", last_error=error, **_doubt(notice))
-
-
-async def later(tx: Tx, notice: Notice, error: str, *, try_at: datetime) -> None:
-    """Another attempt at `try_at`."""
-    values = {"attempts": notice.attempts + 1, "try_at": try_at, "last_error": error}
-    await _settle(tx, notice, state="due", **values, **_doubt(notice))
-
-
-async def skipped(tx: Tx, notice: Notice, reason: Reason) -> None:
-    """Not sent. Its session is planned once more, for what is right to send may differ from what was planned."""
-    await _settle(tx, notice, state="skipped", last_error=reason)
-    await tx.execute(update(sessions).where(sessions.c.id == notice.session_id).values(planned_revision=-1))
-
-
-def _doubt(notice: Notice) -> dict[str, Any]:
-    """Where it may have arrived all the same, the row keeps the hour at which it left; else it never left."""
-    return {"ambiguous": True} if notice.ambiguous else {"handed_at": None}
-
-
-async def _settle(tx: Tx, notice: Notice, **values: Any) -> None:
-    await tx.execute(update(notices).where(_held(notice)).values(lease=None, leased_until=None, **values))
-
-
-def _held(notice: Notice) -> ColumnElement[bool]:
-    """A claimed notice, while the lease stands: whose it is is decided by the token alone."""
-    return and_(notices.c.id == notice.id, notices.c.lease == notice.lease, notices.c.state == "leased")
+async def set_unsubscribed(tx: Tx, address: str, since: datetime | None) -> bool:
+    """No reminders to an address any more (None: again); whether that is new."""
+    folded = address.casefold()
+    if since is None:
+        gone = delete(unsubscribed_addresses).where(unsubscribed_addresses.c.address == folded)
+        return (await tx.execute(gone)).rowcount == 1
+    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(unsubscribed_addresses).on_conflict_do_nothing(index_elements=["address"])
+    return (await tx.execute(statement.values(address=folded, since=since))).rowcount == 1
 
 
 # Rows ↔ values
 
 
-def _notice(row: Row[Any]) -> Notice:
-    return Notice(**{name: getattr(row, name) for name in _COLUMNS if name != "facts"}, facts=_facts(row.facts))
+def notice_of(row: Row[Any]) -> Notice:
+    """A row of the table, or of a query that holds all its columns."""
+    return Notice(**{name: getattr(row, name) for name in _COLUMNS if name != "facts"}, facts=about_of(row.facts))
 
 
 def _values(notice: Notice) -> dict[str, Any]:
-    return {name: getattr(notice, name) for name in _COLUMNS} | {"facts": _json(notice.facts)}
-
-
-def _json(facts: Facts | Refusal | None) -> dict[str, Any]:
-    match facts:
-        case Facts():
-            told = asdict(facts)
-            return told | {
-                "start": facts.start.isoformat(),
-                "duration": facts.duration // timedelta(minutes=1),
-                "sites": list(facts.sites),
-            }
-        case Refusal():
-            return {"declined": facts.site, "over": facts.over}
-        case None:
-            return {}
-
-
-def _facts(stored: Mapping[str, Any]) -> Facts | Refusal | None:
-    if not stored:
-        return None
-    if "declined" in stored:
-        return Refusal(site=stored["declined"], over=stored["over"])
-    return Facts(
-        site=stored["site"],
-        start=datetime.fromisoformat(stored["start"]),
-        duration=timedelta(minutes=stored["duration"]),
-        timezone=stored["timezone"],
-        join_url=stored["join_url"],
-        room=stored["room"],
-        sites=tuple(stored["sites"]),
-        host=stored["host"],
-    )
+    return {name: getattr(notice, name) for name in _COLUMNS} | {"facts": as_json(notice.facts)}

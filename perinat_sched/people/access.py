@@ -22,7 +22,8 @@ Action = Literal[
     "search",
     "read_sessions",  # of a Subject: at least its kind and time
     "book",  # of a Subject: only its host and network matter
-    "change",  # of a Subject: change, cancel, take up again
+    "change",  # of a Subject: change, cancel, take up again, send a failed mail again
+    "read_notices",  # of a SiteRef with its session: the mails to that site about it
     "answer",  # of a SiteRef with its session
     "close",  # of a SiteRef, RoomRef or BridgeRef: enter and remove closures
     "feed",  # of a FeedScope
@@ -150,6 +151,14 @@ def _acts_for(actor: Actor, object: Object, directory: Directory) -> bool:
     return False
 
 
+def _hears(actor: Actor, object: Object, directory: Directory) -> bool:
+    """The mails to an own site; all of them about a session that an own site hosts or that one may change."""
+    match object:
+        case SiteRef(site, Subject(host_site=host) as session):
+            return bool(actor.sites & {site, host}) or _acts_for(actor, session, directory)
+    return False
+
+
 def _keeps(actor: Actor, object: Object, directory: Directory) -> bool:
     """Own sites and the sites of own networks, and their rooms."""
     match object:
@@ -189,6 +198,7 @@ _TABLE: Mapping[Action, tuple[Rule, Rule]] = {
     "read_sessions": (_sees, _sees),
     "book": (_acts_for, _nobody),
     "change": (_acts_for, _nobody),
+    "read_notices": (_hears, _hears),
     "answer": (_acts_for, _nobody),
     "close": (_keeps, _nobody),
     "feed": (_publishes, _subscribes),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from perinat_sched.booking import store as booking
-from perinat_sched.errors import Forbidden, GuardViolation, InvalidRequest, NotFound, Unavailable
+from perinat_sched.errors import Forbidden, GuardViolation, InvalidRequest, Unavailable
 from perinat_sched.people.access import Actor, Subject, may
 from perinat_sched.series import recurrence, request, store
 from perinat_sched.series.base import Plan, SeriesBase, whole, window_of
@@ -90,8 +90,8 @@ class SeriesBookings(SeriesBase):
         """The same series in another year, as it may be asked for: nothing is booked."""
         async with self.database.read() as tx:
             old = await self.found(tx, actor, series_id)
-        if self.sight(actor, old) != "full":
-            raise NotFound
+        if not may(actor, "change", old.subject, self.directory):
+            raise Forbidden
         if old.rrule is None:
             raise InvalidRequest.of("from", "Dates that were given one by one are not copied: give new ones.")
         if last < first:

@@ -160,7 +160,9 @@ class SeriesBase:
         )
 
     async def locked(self, tx: Tx, series: Series) -> list[Session]:
-        return await booking.lock_sessions(tx, booking.of_series(series.id))
+        """All sessions of a series, kept from concurrent change until the transaction ends."""
+        await booking.lock_sessions(tx, booking.of_series(series.id))
+        return await booking.sessions_where(tx, booking.of_series(series.id))
 
     async def standing_of(self, tx: Tx, series: Series, sessions: Sequence[Session], *walls: datetime) -> Standing:
         draft = series.session

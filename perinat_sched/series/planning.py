@@ -159,8 +159,8 @@ class Planner:
         self.standing.free(before.id)
         joining = answer != "declined"
         proposal = answers.standing(before, site, joining=joining, room=room, directory=self.directory)
-        place = fit(self.standing.near(before.interval), proposal, before.start)
-        refused = [one for one in place.conflicts if joining and one.site in (site, None)]
+        place = fit(self.standing.near(before.interval), proposal, before.start) if proposal else None
+        refused = answers.against_joining(before, site, place) if place and joining else []
         after = answers.answered(before, site, answer, comment, room, place, self.now)
         taken = held_by(place)
         if not refused:
@@ -171,7 +171,7 @@ class Planner:
             before=before,
             taken=taken,
             conflicts=refused,
-            proposal=rules.afresh(proposal) if refused else None,
+            proposal=rules.afresh(proposal) if proposal and refused else None,
         )
 
     def _request(self, draft: Draft, before: Session | None) -> rules.Request:

@@ -17,7 +17,8 @@ from typing import Literal
 from perinat_sched import zones
 from perinat_sched.errors import ConfigurationProblem
 from perinat_sched.intervals import Interval, intersection, union
-from perinat_sched.sites import agenda
+from perinat_sched.sites import quarantine
+from perinat_sched.sites.agenda import Agenda
 from perinat_sched.sites.network import MINUTES_A_DAY, Directory, OpeningHours, Site
 
 Source = Literal["public-holiday", "calendar", "entered"]
@@ -85,15 +86,14 @@ def _hours_of_day(day: date, whole: Interval, hours: OpeningHours, zone: str) ->
 class Calendars:
     """The closures that are known without asking the database: public holidays and calendars/*.ics."""
 
-    agendas: Mapping[str, agenda.Agenda]  # by file name, without .ics
+    agendas: Mapping[str, Agenda]  # by file name, without .ics
     room_zones: Mapping[str, str]  # room code → the time zone of its site
 
     @classmethod
     def read(cls, folder: Path, directory: Directory, problems: list[ConfigurationProblem]) -> Calendars:
         """Read every .ics file of a folder; what is wrong with them is noted in `problems`."""
-        found = (agenda.read(path, problems) for path in sorted(folder.glob("*.ics")))
         return cls(
-            agendas={one.name: one for one in found if one is not None},
+            agendas={one.name: one for one in quarantine.agendas(sorted(folder.glob("*.ics")), problems)},
             room_zones={room.code: site.timezone for site in directory.sites.values() for room in site.rooms},
         )
 
@@ -132,7 +132,7 @@ def _within(years: Callable[[int], tuple[Closure, ...]], window: Interval) -> It
 
 
 @lru_cache(maxsize=4096)
-def _year_of(kept: agenda.Agenda, zone: str, year: int) -> tuple[Closure, ...]:
+def _year_of(kept: Agenda, zone: str, year: int) -> tuple[Closure, ...]:
     """What overlaps a year (UTC) of a calendar, sorted."""
     busy = sorted(kept.busy(zone, year))
     return tuple(Closure(interval=interval, reason=reason, source="calendar") for interval, reason in busy)

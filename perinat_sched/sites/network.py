@@ -164,6 +164,13 @@ class Directory:
 
         return Margins(set_up=said("set_up_minutes"), release=said("release_minutes"))
 
+    def longest_margin(self) -> timedelta:
+        """The longest set-up or release that anybody says."""
+        limits = [kind.limits for kind in self.kinds.values()] + [room.limits for room in self.rooms.values()]
+        limits += [site.limits for site in self.sites.values()]
+        said = [minutes for each in limits for minutes in (each.set_up_minutes, each.release_minutes) if minutes]
+        return timedelta(minutes=max(self.defaults.set_up_minutes, self.defaults.release_minutes, *said))
+
     def minimum_notice(self, kind: Kind | None, sites: list[Site]) -> timedelta:
         """How long ahead a session must be booked: the kind's, else the largest of the sites'."""
         if kind is not None and kind.limits.minimum_notice_hours is not None:

@@ -44,16 +44,26 @@ async def record(
     details: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Note what this transaction does."""
-    await tx.execute(
-        insert(audit).values(
-            at=at,
-            actor=actor,
-            action=action,
-            object_type=object_type,
-            object_id=object_id,
-            details=dict(details),
-        )
+    await record_all(
+        tx, at=at, actor=actor, action=action, object_type=object_type, details_by_object={object_id: details}
     )
+
+
+async def record_all(
+    tx: Tx,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    object_type: str,
+    details_by_object: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Note what this transaction does to several objects, at least one, in one statement."""
+    common = {"at": at, "actor": actor, "action": action, "object_type": object_type}
+    rows = [
+        {**common, "object_id": object_id, "details": dict(details)} for object_id, details in details_by_object.items()
+    ]
+    await tx.execute(insert(audit), rows)
 
 
 async def read(tx: Tx, *, after: int | None, limit: int) -> list[AuditRow]:

@@ -22,6 +22,8 @@ from perinat_sched.i18n import Message
 from perinat_sched.storage import lock, migrations
 from perinat_sched.storage.engines import BUSY_SECONDS, Address
 
+HELD = "held for review: the database was restored"  # of a mail that may have been sent before
+
 
 def backup(url: str, target: Path) -> None:
     """Copy the database at `url` to a new file. Raises BackupError; leaves nothing half-made."""
@@ -41,6 +43,8 @@ def backup(url: str, target: Path) -> None:
 def restore(url: str, source: Path) -> Path | None:
     """Put the database at `url` back to a copy; returns where the one before is kept, None when there was none.
 
+    Mails that were due before are held for review, not sent.
+
     Raises DatabaseLocked while a service runs on it, DatabaseTooNew when the copy is of a newer version, and
     BackupError when it is not a sound copy; then nothing has changed.
     """
@@ -50,6 +54,7 @@ def restore(url: str, source: Path) -> Path | None:
         kept = None
         with _half_made(target) as copy:
             shutil.copyfile(source, copy)
+            _hold_mails(copy)
             if target.exists():
                 kept = _keep(target)
         return kept
@@ -98,6 +103,22 @@ def _check(source: Path) -> None:
     if not revisions:
         raise BackupError(Message("{file} is not a copy of this service's database.", file=source))
     migrations.check_known(revisions)
+
+
+def _hold_mails(copy: Path) -> None:
+    """Mails that were due by now may have been sent since the copy was made: they are shown as failed, to be reviewed.
+
+    Raises BackupError.
+    """
+    held = (
+        "UPDATE notices SET state = 'failed', last_error = ?, lease = NULL, leased_until = NULL"
+        " WHERE state IN ('due', 'leased') AND due_at <= ?"
+    )
+    try:
+        with closing(sqlite3.connect(copy, timeout=BUSY_SECONDS)) as database, database:
+            database.execute(held, (HELD, int(datetime.now(UTC).timestamp())))
+    except sqlite3.Error as error:
+        raise BackupError(Message("{file} is not a sound database: {reason}.", file=copy, reason=error)) from error
 
 
 def _keep(target: Path) -> Path:

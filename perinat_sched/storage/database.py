@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from perinat_sched.errors import MissingGuards, Unavailable
 from perinat_sched.i18n import Message
 from perinat_sched.sites.network import Directory
-from perinat_sched.storage import engines, failures, guards, migrations
+from perinat_sched.storage import changes, engines, failures, guards, migrations
+from perinat_sched.storage.changes import Changes
 from perinat_sched.storage.engines import Address, Engines
 from perinat_sched.storage.failures import Contended
 from perinat_sched.storage.tables import meta, resources
@@ -33,7 +34,8 @@ ATTEMPTS = 6  # of one write, when another stands in its way
 FIRST_PAUSE = 0.01  # seconds, doubled at each attempt, of which a random part is waited
 TURN_SECONDS = 30  # a caller waits no longer for a connection
 READY_SECONDS = 2
-START_LOCK = 5_265_781  # one node at a time changes the schema or the resources
+START_LOCK = 5_265_781  # one node at a time changes the schema, the resources or what moved with the ground
+CHANGED = "changed"  # marks a connection whose transaction has changed what is counted
 
 
 @dataclass(slots=True)
@@ -57,6 +59,12 @@ class Database:
         self._writers = asyncio.Semaphore(pair.writers)  # fair, unlike the pool's own queue
         self._readers = asyncio.Semaphore(pair.readers)
         self._resources: Mapping[tuple[str, str], int] = MappingProxyType({})
+        self.changes = Changes()
+
+        @event.listens_for(pair.writer.sync_engine, "before_cursor_execute")
+        def sent(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+            if changes.writes(statement):
+                connection.info[CHANGED] = True
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -76,8 +84,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. What is being written should be finished before."""
-        await self._engines.reader.dispose()
-        await self._engines.writer.dispose()
+        for engine in (self._engines.watcher, self._engines.reader, self._engines.writer):
+            await engine.dispose()
 
     # Transactions
 
@@ -104,8 +112,13 @@ class Database:
     async def _write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with _turn(self._writers), _connected(self._engines.writer) as tx, tx.begin():
-                    return await work(tx)
+                async with _turn(self._writers), _connected(self._engines.writer) as tx:
+                    tx.info[CHANGED] = False  # the one before may have been rolled back
+                    async with tx.begin():
+                        done = await work(tx)
+                    if tx.info[CHANGED]:
+                        self.changes.note()
+                    return done
             except Contended:
                 if attempt == ATTEMPTS:
                     raise
@@ -128,6 +141,20 @@ class Database:
                 .with_for_update(key_share=True)
             )
 
+    # What others change
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look for changes while this lasts: what was read may then be used again unasked (see `changes`)."""
+        watching = changes.watch(self.changes, lambda: _connected(self._engines.watcher))
+        task = asyncio.create_task(watching, name="changes")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
     # Before the service starts
 
     async def migrate(self) -> None:
@@ -135,8 +162,13 @@ class Database:
         await self.write(self._migrate)
 
     async def _migrate(self, tx: Tx) -> None:
-        await self._alone(tx)
+        await self.alone(tx)
         await tx.run_sync(migrations.upgrade)
+
+    async def is_current(self) -> bool:
+        """Whether the tables are those of this version."""
+        async with self.read() as tx:
+            return await tx.run_sync(migrations.is_current)
 
     async def check_guards(self) -> None:
         """Raises MissingGuards, naming them and the mend."""
@@ -156,7 +188,7 @@ class Database:
         await self.write(self._mend_guards)
 
     async def _mend_guards(self, tx: Tx) -> None:
-        await self._alone(tx)
+        await self.alone(tx)
         if rooms := await guards.double_booked(tx):
             raise MissingGuards(
                 Message(
@@ -177,7 +209,7 @@ class Database:
         wanted |= {("bridge", bridge.code): bridge.ports for bridge in directory.bridges.values()}
 
         async def work(tx: Tx) -> dict[tuple[str, str], int]:
-            await self._alone(tx)
+            await self.alone(tx)
             rows = (await tx.execute(select(resources))).all()
             ids = {(row.kind, row.code): int(row.id) for row in rows}
             capacities = {(row.kind, row.code): row.capacity for row in rows}
@@ -204,8 +236,8 @@ class Database:
             rows = await tx.execute(select(resources.c.kind, resources.c.code, resources.c.id))
             self._resources = MappingProxyType({(row.kind, row.code): row.id for row in rows})
 
-    async def _alone(self, tx: Tx) -> None:
-        """Wait until no other node changes the schema or the resources; SQLite's writer is alone anyhow."""
+    async def alone(self, tx: Tx) -> None:
+        """Wait until no other node does at its start what only one may; SQLite's writer is alone anyhow."""
         if self.dialect == "postgresql":
             await tx.execute(text("SET LOCAL lock_timeout = '60s'"))
             await tx.execute(text(f"SELECT pg_advisory_xact_lock({START_LOCK})"))

@@ -1,4 +1,4 @@
-"""How each engine is spoken to: one pair of connection pools a database, one that writes and one that reads.
+"""How each engine is spoken to: a pool of connections that write, one that read, and a connection that watches.
 
 SQLite has one writer, which takes the file's write lock when it begins (BEGIN IMMEDIATE): a transaction that checks
 and then inserts sees no other in between, which sqlite3's own deferred BEGIN does not give. PostgreSQL writes in READ
@@ -68,10 +68,11 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Engines:
-    """The two pools of a database, and how many connections each may have."""
+    """The pools of a database, and how many connections the first two may have."""
 
     writer: AsyncEngine
     reader: AsyncEngine
+    watcher: AsyncEngine  # one connection that reads: looking for changes never waits for a turn
     writers: int
     readers: int
 
@@ -79,7 +80,7 @@ class Engines:
 def build(address: Address) -> Engines:
     """The pools of a database; nothing is connected yet. SQLite: makes the file and its folder when missing."""
     engines = _postgresql(address.url) if address.file is None else _sqlite(address.file)
-    for engine in (engines.writer, engines.reader):
+    for engine in (engines.writer, engines.reader, engines.watcher):
         failures.translate(engine)
     return engines
 
@@ -88,8 +89,8 @@ def _sqlite(file: Path) -> Engines:
     _prepare(file)
     _report_version()
     writer = _sqlite_engine(file, 1, ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"), "IMMEDIATE")
-    reader = _sqlite_engine(file, READERS, ("query_only = ON",), "DEFERRED")
-    return Engines(writer=writer, reader=reader, writers=1, readers=READERS)
+    reader, watcher = (_sqlite_engine(file, size, ("query_only = ON",), "DEFERRED") for size in (READERS, 1))
+    return Engines(writer=writer, reader=reader, watcher=watcher, writers=1, readers=READERS)
 
 
 def _sqlite_engine(file: Path, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
@@ -146,12 +147,9 @@ def _report_version() -> None:
 
 def _postgresql(url: str) -> Engines:
     writer = _postgresql_engine(url, PG_WRITERS, {"default_transaction_isolation": "read committed"})
-    reader = _postgresql_engine(
-        url,
-        READERS,
-        {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"},
-    )
-    return Engines(writer=writer, reader=reader, writers=PG_WRITERS, readers=READERS)
+    only_reads = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
+    reader, watcher = (_postgresql_engine(url, size, only_reads) for size in (READERS, 1))
+    return Engines(writer=writer, reader=reader, watcher=watcher, writers=PG_WRITERS, readers=READERS)
 
 
 def _postgresql_engine(url: str, size: int, server_settings: dict[str, str]) -> AsyncEngine:

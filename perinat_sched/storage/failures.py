@@ -26,6 +26,7 @@ SHUTDOWN = ("57P01", "57P02")  # by an administrator, by a crash: this connectio
 CONTENTION = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, lock timeout
 EXCLUSION_VIOLATION = "23P01"
 UNIQUE_VIOLATION = "23505"
+WRITTEN_AT_ONCE = ("pk_idempotency", "pk_feed_editions", "pk_feed_readings")
 
 # Primary result codes (https://www.sqlite.org/rescode.html): busy, readonly, ioerr, corrupt, full, cantopen, notadb
 SQLITE_AWAY = (
@@ -37,6 +38,7 @@ SQLITE_AWAY = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,
 )
+SQLITE_UNREADABLE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB)
 
 
 class Contended(Unavailable):
@@ -57,18 +59,22 @@ def translate(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "handle_error")
     def in_our_words(context: ExceptionContext) -> Exception | None:
         error = context.original_exception
-        ours = _of_sqlite(error) if isinstance(error, sqlite3.Error) else _of_postgresql(context, error)
+        if not isinstance(error, Exception):
+            return None  # cancelled: whoever asked is gone, the database is not
+        ours = _of_sqlite(context, error) if isinstance(error, sqlite3.Error) else _of_postgresql(context, error)
         if type(ours) is Unavailable:
             logger.warning("The database does not answer: %s", error, extra={"action": "database_unavailable"})
         return ours
 
 
-def _of_sqlite(error: sqlite3.Error) -> Exception | None:
+def _of_sqlite(context: ExceptionContext, error: sqlite3.Error) -> Exception | None:
     if any(guard in str(error) for guard in guards.DOUBLE_BOOKING):
         return GuardViolation()
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended codes keep the primary one in the low byte
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(Message("The disk that holds the database is full: nothing was saved."))
+    if code in SQLITE_UNREADABLE:
+        context.is_disconnect = True  # a connection keeps the page it has read, long after the file is well again
     return Unavailable() if code in SQLITE_AWAY else None
 
 
@@ -78,8 +84,8 @@ def _of_postgresql(context: ExceptionContext, error: BaseException) -> Exception
         error.__cause__.detail = None  # shows the whole row, with what somebody typed, in every traceback
     if state == EXCLUSION_VIOLATION:
         return GuardViolation()
-    if state in CONTENTION or (state == UNIQUE_VIOLATION and "pk_idempotency" in str(error)):
-        return Contended()  # the same request twice at once: the second finds the first's row when repeated
+    if state in CONTENTION or (state == UNIQUE_VIOLATION and any(key in str(error) for key in WRITTEN_AT_ONCE)):
+        return Contended()  # the same twice at once: the second finds the first's row when repeated
     if state in SHUTDOWN:
         context.is_disconnect = True
     if context.is_disconnect and context.connection is not None:

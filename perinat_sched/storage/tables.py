@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -76,6 +77,7 @@ sessions = Table(
     Column("tzdata_version", String(10), nullable=False),
     Column("bridge", String(40)),
     Column("ports", Integer, nullable=False),
+    Column("bridge_lost", Boolean, nullable=False, server_default=false()),  # the ground moved: no bridge had its ports
     Column("join_url", Text),
     Column("access_code", Text),
     Column("override_reason", Text),
@@ -151,6 +153,8 @@ participations = Table(
     Column("answer", String(10), nullable=False),
     Column("held", Boolean, nullable=False),
     Column("overridden", Boolean, nullable=False),
+    Column("lost", Boolean, nullable=False, server_default=false()),  # the ground moved: the place no longer fits
+    Column("lost_room", String(40)),  # its room, which comes back should the ground move back
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("session_id", "site"),
     Index(None, "site"),
@@ -211,6 +215,43 @@ tokens = Table(
     Column("revoked_at", Instant),
 )
 
+sign_in_requests = Table(  # "send me a link": one row for every address typed, known or not
+    "sign_in_requests",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("next", Text, nullable=False),  # where to go after signing in
+    Column("state", String(10), nullable=False),  # due | sent | failed | skipped
+    Column("try_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "state", "try_at"),
+    Index(None, "address"),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the secret in its address
+    Column("token_id", ForeignKey("tokens.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the secret in the cookie
+    Column("token_id", ForeignKey("tokens.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # to within some minutes
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index(None, "token_id"),
+)
+
 feeds = Table(
     "feeds",
     metadata,
@@ -226,6 +267,27 @@ feeds = Table(
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     Index(None, "owner"),
+)
+
+feed_editions = Table(  # what each variant of a feed was when it was last made: who has it need not get it again
+    "feed_editions",
+    metadata,
+    Column("feed", ForeignKey("feeds.id"), nullable=False),
+    Column("variant", String(40), nullable=False),  # the query of its address; empty: the usual
+    Column("state", String(64), nullable=False),  # SHA-256 of everything it was made from
+    Column("digest", String(32), nullable=False),  # of its bytes
+    Column("plain_bytes", Integer, nullable=False),
+    Column("packed_bytes", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),  # when the digest changed; rises with each change
+    PrimaryKeyConstraint("feed", "variant"),
+)
+
+feed_readings = Table(
+    "feed_readings",
+    metadata,
+    Column("feed", ForeignKey("feeds.id"), primary_key=True),
+    Column("last_read_at", Instant, nullable=False),
+    Column("last_read_by", String(40), nullable=False),  # the calendar program; may be empty
 )
 
 idempotency = Table(
@@ -249,7 +311,7 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("id", String(36), primary_key=True),
     Column("key", String(400), nullable=False, unique=True),  # what makes it the same mail
     Column("session_id", ForeignKey("sessions.id"), nullable=False),
-    Column("kind", String(20), nullable=False),  # invitation | update | cancellation | reminder | declined
+    Column("kind", String(20), nullable=False),  # notices.notice.Kind
     Column("sequence", Integer, nullable=False),  # of the session when it was planned
     Column("revision", Integer, nullable=False),  # likewise: the order in which mails were planned
     Column("starts", Instant, nullable=False),  # of the session when it was planned
@@ -272,6 +334,14 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("created_at", Instant, nullable=False),
     Index(None, "state", "try_at"),
     Index(None, "session_id"),
+    Index(None, "recipient", "due_at"),  # the reminders of one reader and minute
+)
+
+unsubscribed = Table(  # who wants no reminders
+    "unsubscribed",
+    metadata,
+    Column("address", Text, primary_key=True),  # casefolded
+    Column("since", Instant, nullable=False),
 )
 
 audit = Table(  # append-only: triggers refuse UPDATE and DELETE

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from perinat_sched.errors import Unauthenticated
+from perinat_sched.i18n import language_of
 from perinat_sched.people.access import Actor
 from perinat_sched.sites.network import Language
 from perinat_sched.web.services import Services
@@ -26,9 +27,13 @@ class Call(Generic[Q, B]):
 
     request: web.Request
     services: Services
-    language: Language
     query: Q
     body: B
+
+    @property
+    def language(self) -> Language:
+        """In which the caller wants to be answered."""
+        return language_of(self.request.headers.get("Accept-Language"))
 
     @property
     def actor(self) -> Actor:

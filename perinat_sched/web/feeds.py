@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from http import HTTPStatus
 
 from aiohttp import web
 
 from perinat_sched.errors import NotFound
-from perinat_sched.feeds.edition import accepts_gzip
-from perinat_sched.feeds.store import Feed
+from perinat_sched.feeds.edition import Asked, Options, accepts_gzip
+from perinat_sched.feeds.publication import hashed
+from perinat_sched.feeds.store import Feed, Reading
 from perinat_sched.web.call import Call, answer
 from perinat_sched.web.directory import paged
 from perinat_sched.web.schemas.base import NoQuery, Paging
-from perinat_sched.web.schemas.feeds import FeedList, FeedOpened, FeedOut, FeedRequest
+from perinat_sched.web.schemas.feeds import FeedList, FeedOpened, FeedOut, FeedQuery, FeedRequest
 from perinat_sched.web.views import written
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # anything else was never an address of ours
@@ -32,13 +32,20 @@ async def create(call: Call[NoQuery, FeedRequest]) -> web.Response:
         asked.kinds,
         asked.no_patient_data,
     )
-    opened = FeedOpened(**dict(_told(feed)), url=feeds.url(secret), webcal_url=feeds.webcal_url(secret))
+    opened = FeedOpened(
+        **dict(_told(feed)),
+        url=feeds.url(secret),
+        webcal_url=feeds.webcal_url(secret),
+        page_url=feeds.page_url(secret),
+    )
     return answer(opened, HTTPStatus.CREATED)
 
 
 async def listed(call: Call[Paging, None]) -> web.Response:
-    page, following = paged(call, await call.services.feeds.list_for(call.actor))
-    return answer(FeedList(items=[_told(feed) for feed in page], next=following))
+    services = call.services
+    page, following = paged(call, await services.feeds.list_for(call.actor))
+    read = await services.readings.of(page)
+    return answer(FeedList(items=[_told(feed, read.get(feed.id)) for feed in page], next=following))
 
 
 async def revoke(call: Call[NoQuery, None]) -> web.Response:
@@ -46,22 +53,28 @@ async def revoke(call: Call[NoQuery, None]) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-async def published(call: Call[NoQuery, None]) -> web.Response:
+async def published(call: Call[FeedQuery, None]) -> web.Response:
+    services, request = call.services, call.request
     secret = call.path("secret")
     if not SECRET.fullmatch(secret):
         raise NotFound
-    call.services.feed_reads.count(hashlib.sha256(secret.encode()).hexdigest())
-    headers = call.request.headers
-    told = await call.services.feeds.publish(
-        secret,
-        if_none_match=",".join(headers.getall("If-None-Match", [])) or None,
+    address = hashed(secret)
+    services.feed_reads.count(address)
+    headers = request.headers
+    asked = Asked(
+        if_none_match=",".join(headers.getall("If-None-Match", ())) or None,
+        if_modified_since=headers.get("If-Modified-Since"),
         accept_gzip=accepts_gzip(headers.get("Accept-Encoding")),
-        head=call.request.method == "HEAD",
+        head=request.method == "HEAD",
     )
+    query = call.query
+    options = Options(alarm=query.alarm, cancelled=query.cancelled == "yes", free_busy=query.format == "ifb")
+    feed, told = await services.publisher.publish(address, asked, options)
+    services.readings.note(feed.id, headers.get("User-Agent", ""))
     return web.Response(status=told.status, body=told.body, headers=told.headers)
 
 
-def _told(feed: Feed) -> FeedOut:
+def _told(feed: Feed, read: Reading | None = None) -> FeedOut:
     return FeedOut(
         id=feed.id,
         scope=feed.scope,
@@ -71,4 +84,6 @@ def _told(feed: Feed) -> FeedOut:
         language=feed.language,
         kinds=list(feed.kinds),
         created_at=written(feed.created_at, "UTC"),
+        last_read_at=written(read.at, "UTC") if read else None,
+        last_read_by=read.by if read else "",
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import lru_cache
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from perinat_sched.notices.delivery import Tally
+from perinat_sched.booking.recalculation import Outcome
+from perinat_sched.notices.settling import Tally
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -28,16 +31,26 @@ class Metrics:
         self._refusals = prometheus_client.Counter(
             "perinat_booking_refusals", "Refused bookings, by reason", ["code"], registry=self._registry
         )
+        self._ground = prometheus_client.Counter(
+            "perinat_ground_moved", "What a new ground did to booked sessions", ["what"], registry=self._registry
+        )
         self._registry.register(_Mails(mails))
         about = Gauge("perinat_build_info", "Versions that run", ["version", "tzdata"], registry=self._registry)
         about.labels(version, tzdata).set(1)
 
+        self._of_answers = lru_cache(maxsize=None)(self._answers.labels)  # as many as there are routes and statuses
+        self._of_seconds = lru_cache(maxsize=None)(self._seconds.labels)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._answers.labels(method if method in METHODS else "other", route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._of_answers(method if method in METHODS else "other", route, status).inc()
+        self._of_seconds(route).observe(seconds)
 
     def refused(self, code: str) -> None:
         self._refusals.labels(code).inc()
+
+    def ground_moved(self, outcome: Outcome) -> None:
+        for what, count in asdict(outcome).items():
+            self._ground.labels(what).inc(count)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

@@ -7,9 +7,9 @@ carry what somebody typed.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
-import uuid
 from http import HTTPStatus
 
 from aiohttp import web
@@ -17,9 +17,10 @@ from aiohttp.typedefs import Handler
 
 from perinat_sched import logs
 from perinat_sched.errors import BookingRefused, PerinatError
-from perinat_sched.i18n import language_of
+from perinat_sched.i18n import Language, language_of
 from perinat_sched.web import problems, refusals
 from perinat_sched.web.call import CALLER
+from perinat_sched.web.desk import errors as desk
 from perinat_sched.web.services import SERVICES
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -27,15 +28,15 @@ UNMATCHED = "unmatched"
 
 log = logging.getLogger("perinat_sched.access")
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Server": "perinat-sched",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+HEADERS = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Server", "perinat-sched"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
 
 
 @web.middleware
@@ -44,7 +45,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     began = time.perf_counter()
     services = request.app[SERVICES]
     sent = request.headers.get("X-Request-Id", "")
-    identity = sent if SAFE_ID.fullmatch(sent) else uuid.uuid4().hex
+    identity = sent if sent and SAFE_ID.fullmatch(sent) else os.urandom(16).hex()
     mark = logs.request_id.set(identity)
     status = 499  # the client went away
     try:
@@ -59,9 +60,10 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         seconds = time.perf_counter() - began
         template = template_of(request)
         services.metrics.answered(request.method, template, status, seconds)
-        log.info(
+        logs.tell(
+            log,
             "answered",
-            extra={
+            {
                 "action": "request",
                 "method": request.method if request.method.isalpha() else "other",
                 "route": template,
@@ -75,31 +77,36 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as problem+json; what nobody expected is logged, and told without its text."""
-    language = language_of(request.headers.get("Accept-Language"))
+    """Every error as problem+json, to people as a page; what nobody expected is logged, and told without its text."""
     try:
         return await handler(request)
-    except BookingRefused as refused:
-        services = request.app[SERVICES]
-        for conflict in refused.conflicts:
-            services.metrics.refused(conflict.code)
-        extensions = await refusals.extensions(services, request[CALLER], refused, language)
-        return problems.response(refused, language, extensions)
-    except PerinatError as error:
-        if problems.type_of(error).status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.error("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
-            error = problems.UnexpectedError()
-        return problems.response(error, language)
-    except web.HTTPMethodNotAllowed as failure:
-        allowed = ", ".join(sorted({*failure.allowed_methods, "OPTIONS"}))
-        if request.method == "OPTIONS":
-            return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
-        return problems.response(problems.MethodNotAllowed(allowed), language)
-    except web.HTTPException as failure:
-        return problems.response(problems.of_http(failure), language)
     except Exception as error:
-        log.exception("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
-        return problems.response(problems.UnexpectedError(), language)
+        return await _problem(request, error, language_of(request.headers.get("Accept-Language")))
+
+
+async def _problem(request: web.Request, error: Exception, language: Language) -> web.Response:
+    match error:
+        case BookingRefused():
+            services = request.app[SERVICES]
+            for conflict in error.conflicts:
+                services.metrics.refused(conflict.code)
+            extensions = await refusals.extensions(services, request[CALLER], error, language)
+            return problems.response(error, language, extensions)
+        case PerinatError() if problems.type_of(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _told(request, error, language)
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+            if request.method == "OPTIONS":
+                return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
+            return _told(request, problems.MethodNotAllowed(allowed), language)
+        case web.HTTPException():
+            return _told(request, problems.of_http(error), language)
+    log.error("unexpected", extra={"action": "failed", "route": template_of(request)}, exc_info=error)
+    return _told(request, problems.UnexpectedError(), language)
+
+
+def _told(request: web.Request, error: PerinatError, language: Language) -> web.Response:
+    return desk.page(request, error) if desk.for_people(request) else problems.response(error, language)
 
 
 def template_of(request: web.Request) -> str:
@@ -109,7 +116,9 @@ def template_of(request: web.Request) -> str:
 
 
 def _protect(request: web.Request, response: web.StreamResponse) -> None:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    for name, value in HEADERS:
+        if name not in headers:
+            headers[name] = value
+    if "Cache-Control" not in headers and request.path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"

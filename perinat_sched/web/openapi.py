@@ -20,7 +20,15 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
 SPECIAL: dict[int, type[Problem]] = {409: BookingRefusedProblem, 422: InvalidRequestProblem}
-ASKING = (Policy.BOOKS, Policy.CHANGES_SESSION, Policy.ANSWERS, Policy.CLOSES, Policy.PUBLISHES, Policy.ADMINISTRATORS)
+ASKING = (
+    Policy.BOOKS,
+    Policy.CHANGES_SESSION,
+    Policy.ANSWERS,
+    Policy.RESENDS,
+    Policy.CLOSES,
+    Policy.PUBLISHES,
+    Policy.ADMINISTRATORS,
+)
 
 ETAGS = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'
 HEADERS: dict[Header, Json] = {
@@ -31,6 +39,10 @@ HEADERS: dict[Header, Json] = {
     Header.IF_NONE_MATCH: {
         "description": "The ETag one has already",
         "schema": {"type": "string", "examples": ['"0"']},
+    },
+    Header.IF_MODIFIED_SINCE: {
+        "description": "When what one has was modified; counts without If-None-Match, and only where it is a date",
+        "schema": {"type": "string", "examples": ["Fri, 15 Jan 2027 10:00:00 GMT"]},
     },
     Header.IDEMPOTENCY_KEY: {
         "description": "The same key, for 24 hours, gets the same answer: nothing is booked twice",

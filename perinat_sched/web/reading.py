@@ -20,7 +20,8 @@ from perinat_sched.i18n import Message
 from perinat_sched.web.problems import MalformedRequest, TooLarge, TooSlow, UnsupportedMediaType
 from perinat_sched.web.schemas.base import Wrong
 
-JSON = "application/json"  # in UTF-8: RFC 8259 knows no other
+JSON = "application/json"
+CSV = "text/csv"  # a file of whatever encoding: what its sender says of it is a guess
 LARGEST_BODY = 256 * 1024
 SLOWEST_BODY = 15  # seconds
 DEEPEST = 8  # no body of ours nests deeper than three
@@ -57,12 +58,12 @@ DAY_OR_HOUR_FORM = Message(
 FORMS = {"start": START_FORM, "from": DAY_OR_HOUR_FORM, "until": DAY_OR_HOUR_FORM}
 
 
-async def body(request: web.Request, media: str = JSON) -> bytes:
+async def body(request: web.Request, media_type: str = JSON) -> bytes:
     """The whole body, within its limits of size, time and type."""
     if (request.content_length or 0) > LARGEST_BODY:
         raise TooLarge
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType(media)
+        raise UnsupportedMediaType(media_type)
     received = bytearray()
     try:
         async with asyncio.timeout(SLOWEST_BODY):
@@ -76,8 +77,9 @@ async def body(request: web.Request, media: str = JSON) -> bytes:
         raise MalformedRequest from None
     if received and "Content-Type" in request.headers:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != media or (media == JSON and charset not in ("utf-8", "us-ascii")):
-            raise UnsupportedMediaType(media)
+        readable = media_type == CSV or charset in ("utf-8", "us-ascii")
+        if request.content_type != media_type or not readable:
+            raise UnsupportedMediaType(media_type)
     return bytes(received)
 
 
@@ -167,10 +169,21 @@ def _field_error(one: dict[str, Any]) -> FieldError:
 
 
 def query(model: type[M], request: web.Request) -> M:
-    """The parameters of an address. A single one that comes twice is refused: nobody knows which was meant."""
+    """The parameters of an address, as `parameters` reads them."""
+    return parameters(model, list(request.query.items()))
+
+
+def parameters(model: type[M], asked: list[tuple[str, str]]) -> M:
+    """Names and values of an address or a form: a list where the model has one.
+
+    A single one that comes twice is refused: nobody knows which was meant.
+    """
+    if model.model_config.get("extra") == "ignore":
+        ours = {field.alias or name for name, field in model.model_fields.items()}
+        asked = [(name, text) for name, text in asked if name in ours]
     many = {field.alias or name for name, field in model.model_fields.items() if _is_list(field.annotation)}
     values: dict[str, Any] = {}
-    for name, text in request.query.items():
+    for name, text in asked:
         if name in many:
             values.setdefault(name, []).append(text)
         elif name in values:

@@ -30,6 +30,7 @@ class Policy(Enum):
     BOOKS = "who may book for the host site"
     CHANGES_SESSION = "who may change the session"
     ANSWERS = "who may answer for the site"
+    RESENDS = "who may change the session a mail is about"
     CLOSES = "who may book for the site; administrators for a bridge"
     PUBLISHES = "who may publish the sessions of this site, room or network"
     OWNS_FEED = "who opened the feed, and administrators"
@@ -45,6 +46,7 @@ class Header(Enum):
 
     IF_MATCH = "If-Match"
     IF_NONE_MATCH = "If-None-Match"
+    IF_MODIFIED_SINCE = "If-Modified-Since"
     IDEMPOTENCY_KEY = "Idempotency-Key"
 
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from perinat_sched.web import audit, closures, directory, feeds, operation, pages, planning, series, sessions, slots
+from perinat_sched.web import (
+    audit,
+    closures,
+    directory,
+    feeds,
+    notices,
+    operation,
+    pages,
+    planning,
+    reading,
+    series,
+    sessions,
+    slots,
+    subscribing,
+    unsubscribe,
+)
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.schemas import closures as closure_schemas
 from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
+from perinat_sched.web.schemas import notices as notice_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
 from perinat_sched.web.schemas import planning as planning_schemas
 from perinat_sched.web.schemas import series as series_schemas
@@ -15,6 +31,8 @@ from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
 
 API = "/api/v1"
+A_PAGE = Media(type="text/html", description="A page")
+PAGES = dict.fromkeys((200, 404, 410, 429, 503), A_PAGE)
 
 READING = (
     Route(
@@ -106,9 +124,9 @@ SESSIONS = (
         answers={200: session_schemas.SessionOut}, refuses=(409,),
     ),
     Route(
-        method="GET", path=f"{API}/sessions/{{id}}/notices", handler=sessions.notices,
+        method="GET", path=f"{API}/sessions/{{id}}/notices", handler=notices.of_session,
         summary="The mails about a session; a site sees its own",
-        policy=Policy.SEES_SESSION, query=Paging, answers={200: session_schemas.NoticeList},
+        policy=Policy.SEES_SESSION, query=Paging, answers={200: notice_schemas.NoticeList},
     ),
 )  # fmt: skip
 
@@ -150,7 +168,7 @@ SERIES = (
     Route(
         method="POST", path=f"{API}/series/{{id}}/copy", handler=series.copy,
         summary="Propose the same series for another time; nothing is booked",
-        policy=Policy.BOOKS, body=series_schemas.CopyRequest, answers={200: series_schemas.SeriesOut},
+        policy=Policy.CHANGES_SESSION, body=series_schemas.CopyRequest, answers={200: series_schemas.SeriesOut},
     ),
     Route(
         method="PUT", path=f"{API}/series/{{id}}/participations/{{site}}/answer", handler=series.reply,
@@ -162,7 +180,7 @@ SERIES = (
         method="POST", path=f"{API}/series/import", handler=planning.read_in,
         summary="Make series and sessions of a spreadsheet; with `dry_run`, a verdict for each line",
         policy=Policy.BOOKS, query=planning_schemas.ImportQuery,
-        body=Media(type="text/csv", description="Lines with a date, an hour, a kind and sites; see the README"),
+        body=Media(type=reading.CSV, description="Lines with a date, an hour, a kind and sites; see the README"),
         answers={200: planning_schemas.ImportOut, 201: planning_schemas.ImportOut}, refuses=(409,),
     ),
     Route(
@@ -205,6 +223,16 @@ REST = (
         policy=Policy.OWNS_FEED, answers={204: None},
     ),
     Route(
+        method="GET", path=f"{API}/notices", handler=notices.listed,
+        summary="The mails one may know of, by what became of them, the latest first",
+        policy=Policy.SIGNED_IN, query=notice_schemas.NoticeFilter, answers={200: notice_schemas.NoticeList},
+    ),
+    Route(
+        method="POST", path=f"{API}/notices/{{id}}/retry", handler=notices.retry,
+        summary="Send a failed mail again, at once",
+        policy=Policy.RESENDS, answers={200: notice_schemas.NoticeOut},
+    ),
+    Route(
         method="GET", path=f"{API}/audit", handler=audit.listed,
         summary="Who did what, when, to which object",
         policy=Policy.ADMINISTRATORS, query=Paging, answers={200: operation_schemas.AuditList},
@@ -212,9 +240,40 @@ REST = (
     Route(
         method="GET", path="/feeds/{secret}.ics", handler=feeds.published,
         summary="A calendar, for calendar programs",
-        policy=Policy.ADDRESS, query=None, headers=(Header.IF_NONE_MATCH,),
+        policy=Policy.ADDRESS, query=feed_schemas.FeedQuery,
+        headers=(Header.IF_NONE_MATCH, Header.IF_MODIFIED_SINCE),
         answers={200: Media(type="text/calendar", description="iCalendar (RFC 5545)"), 304: None},
         refuses=(410, 429, 503),
+    ),
+    Route(
+        method="GET", path="/feeds/{secret}", handler=subscribing.subscribing,
+        summary="How to subscribe to that calendar, for people",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
+    ),
+    Route(
+        method="GET", path="/feeds/{secret}/revocation", handler=subscribing.confirming,
+        summary="Whether to end that calendar",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES,
+    ),
+    Route(
+        method="POST", path="/feeds/{secret}/revocation", handler=subscribing.revoking,
+        summary="End that calendar: its address answers no longer",
+        policy=Policy.ADDRESS, query=pages.PageQuery, answers=PAGES | {403: A_PAGE},
+    ),
+    Route(
+        method="GET", path="/unsubscribe/{token}", handler=unsubscribe.show,
+        summary="The page where a reader stops reminders; opening it changes nothing",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}", handler=unsubscribe.stop,
+        summary="No more reminders to the address the link was sent to (one click, RFC 8058)",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
+    ),
+    Route(
+        method="POST", path="/unsubscribe/{token}/undo", handler=unsubscribe.resume,
+        summary="Reminders again",
+        policy=Policy.ADDRESS, query=None, answers={200: A_PAGE},
     ),
 )  # fmt: skip
 
@@ -245,7 +304,7 @@ OPERATION = (
     Route(
         method="GET", path="/docs", handler=operation.docs,
         summary="This document, to be read and tried",
-        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/html", description="A page")},
+        policy=Policy.ANYBODY, query=None, answers={200: A_PAGE},
     ),
     Route(
         method="GET", path="/docs/assets/{name}", handler=operation.asset,
@@ -256,12 +315,17 @@ OPERATION = (
         method="GET", path="/", handler=pages.start,
         summary="The start page",
         policy=Policy.ANYBODY, query=pages.PageQuery,
-        answers={200: Media(type="text/html", description="A page")},
+        answers={200: A_PAGE},
     ),
     Route(
         method="GET", path="/static/site.css", handler=pages.style,
         summary="The style of that page",
         policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/css", description="A style sheet")},
+    ),
+    Route(
+        method="GET", path="/static/copy.js", handler=subscribing.script,
+        summary="The copy button of that page",
+        policy=Policy.ANYBODY, query=None, answers={200: Media(type="text/javascript", description="A script")},
     ),
 )  # fmt: skip
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from perinat_sched.errors import Forbidden, Unauthenticated
-from perinat_sched.i18n import language_of
 from perinat_sched.web import middleware, reading
 from perinat_sched.web.call import CALLER, Call
+from perinat_sched.web.desk import routes as desk
 from perinat_sched.web.route import Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from perinat_sched.web.schemas.base import Asked, NoQuery
@@ -31,20 +31,30 @@ def application(services: Services) -> web.Application:
             app.router.add_get(route.path, door, allow_head=True)
         else:
             app.router.add_route(route.method, route.path, door)
+    desk.add_to(app)
     return app
 
 
 def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    nothing_asked = _defaults(route.query or NoQuery)
+    needs_token = route.policy.needs_token
+
     async def enter(request: web.Request) -> web.StreamResponse:
-        if route.policy.needs_token:
+        if needs_token:
             await _sign_in(route, request, services)
-        query = reading.query(route.query, request) if route.query else NoQuery()
+        query = nothing_asked
+        if query is None or (route.query and request.query_string):
+            query = reading.query(route.query or NoQuery, request)
         body = await _body(route, request)
-        language = language_of(request.headers.get("Accept-Language"))
-        call = Call(request=request, services=services, language=language, query=query, body=body)
-        return await route.handler(call)
+        return await route.handler(Call(request=request, services=services, query=query, body=body))
 
     return enter
+
+
+def _defaults(model: type[Asked]) -> Asked | None:
+    """What an address without parameters asks; None where some are needed."""
+    needed = any(field.is_required() for field in model.model_fields.values())
+    return None if needed else model()
 
 
 async def _sign_in(route: Route, request: web.Request, services: Services) -> None:

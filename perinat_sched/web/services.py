@@ -9,9 +9,15 @@ from aiohttp import web
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.feeds.publication import Publisher
+from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
+from perinat_sched.notices.sign_in import SignInMail
+from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
+from perinat_sched.people.sign_in import SignIns
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
 from perinat_sched.series.importing import SeriesImport
@@ -47,10 +53,17 @@ class Services:
     series_import: SeriesImport
     closures: Closures
     feeds: Feeds
+    publisher: Publisher
+    readings: Readings
     delivery: Delivery
+    notices: Notices
+    unsubscribing: Unsubscribing
+    sign_ins: SignIns
+    sign_in_mail: SignInMail
     cursors: Cursors
     writes: Limit  # by token
     feed_reads: Limit  # by feed address
+    sign_in_requests: Limit  # of everybody together
     metrics: Metrics
     clock: Clock
     course: Course

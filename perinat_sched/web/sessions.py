@@ -18,23 +18,19 @@ from perinat_sched.booking.request import Asked, Changes
 from perinat_sched.booking.session import Session
 from perinat_sched.booking.store import SessionFilter as Wanted
 from perinat_sched.errors import BookingRefused, InvalidRequest, RevisionRequired
-from perinat_sched.people.access import may
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.web import problems, reading, refusals
 from perinat_sched.web.call import Call, answer, written_out
-from perinat_sched.web.directory import paged
-from perinat_sched.web.schemas.base import NoQuery, Paging
+from perinat_sched.web.schemas.base import NoQuery
 from perinat_sched.web.schemas.sessions import (
     AnswerRequest,
     CancellationRequest,
-    NoticeList,
-    NoticeOut,
     SessionFilter,
     SessionList,
     SessionPatch,
     SessionRequest,
 )
-from perinat_sched.web.views import View, written
+from perinat_sched.web.views import View
 
 NO_REVISION = -1  # no session ever has it
 
@@ -102,28 +98,6 @@ async def reply(call: Call[NoQuery, AnswerRequest]) -> web.Response:
         sure=call.body.no_patient_data,
     )
     return _changed(call, answered)
-
-
-async def notices(call: Call[Paging, None]) -> web.Response:
-    """A site sees its own mails; the host, who may change the session, and administrators see all."""
-    session = await call.services.enquiries.get(call.actor, call.path("id"))
-    actor, directory = call.actor, call.services.directory
-    whole = session.host_site in actor.sites or may(actor, "change", session.subject, directory)
-    found = [
-        NoticeOut(
-            kind=notice.kind,
-            recipient=notice.recipient,
-            due_at=written(notice.due_at, session.timezone),
-            state=notice.state,
-            attempts=notice.attempts,
-            sent_at=written(notice.sent_at, session.timezone) if notice.sent_at else None,
-            message_id=notice.message_id,
-        )
-        for notice in await call.services.delivery.notices_of(session.id)
-        if whole or notice.site in actor.sites
-    ]
-    page, following = paged(call, found)
-    return answer(NoticeList(items=list(page), next=following))
 
 
 def fields_of(body: BaseModel) -> dict[str, Any]:

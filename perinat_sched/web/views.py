@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perinat_sched import zones
+from perinat_sched import i18n, zones
 from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.availability.slots import Slot
 from perinat_sched.booking import rules
@@ -26,8 +26,9 @@ MINUTE = timedelta(minutes=1)
 WARNINGS: Mapping[WarningCode, Message] = {
     "unusual-local-time": Message("{site} is at {hour} then: not the usual difference of clocks."),
     "optional-site-not-free": Message("{site} is not free then and holds no place."),
-    "place-lost": Message("{site} has lost its place: choose another room or hour."),
+    "place-lost": Message("{site} has lost its place: answer for it again, choose another room, or another hour."),
 }
+BRIDGE_LOST = Message("The session has lost its bridge: choose another hour, or take fewer sites.")
 
 
 def written(instant: datetime, zone: str) -> str:
@@ -113,10 +114,15 @@ class View:
             timezone=zone,
         )
 
-    def warning(self, session: Session, code: WarningCode, site: str) -> WarningOut:
+    def warning(self, session: Session, code: WarningCode, site: str | None) -> WarningOut:
+        if site is None:
+            return WarningOut(code=code, site=None, detail=say(BRIDGE_LOST, self.language))
         place = self.directory.sites.get(site)
-        local = zones.to_local(session.start, self._zone(site, session.timezone))
-        detail = Message(WARNINGS[code].text, site=place.name if place else site, hour=f"{local:%H:%M}")
+        zone = self._zone(site, session.timezone)
+        local = zones.to_local(session.start, zone)
+        clock = i18n.place_of(zone, self.language, place.city if place else None)
+        hour = i18n.hour(local, self.language, clock)
+        detail = Message(WARNINGS[code].text, site=place.name if place else site, hour=hour)
         return WarningOut(code=code, site=site, detail=say(detail, self.language))
 
     def _zone(self, site: str, otherwise: str) -> str:

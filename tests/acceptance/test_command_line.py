@@ -7,8 +7,11 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from perinat_sched.storage import migrations
+from tests.conftest import opened
 from tests.service import Service
 
 
@@ -39,6 +42,16 @@ async def test_a_key_that_cannot_be_used_is_named(service: Service) -> None:
     assert status == 2 and "secret.key" in err and "too short" in err
 
 
+async def test_check_says_so_where_the_database_is_of_an_earlier_version(service: Service) -> None:
+    await service.token()
+    async with opened(service.database_url) as database:
+        await database.write(lambda tx: tx.run_sync(migrations.downgrade, "0001"))
+
+    status, out, _ = await command(service, "check")
+
+    assert status == 0 and "not known: the database is of an earlier version" in out
+
+
 async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(service: Service) -> None:
     await service.token()
     with sqlite3.connect(service.folder / "data" / "perinat.db") as database:
@@ -52,3 +65,38 @@ async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(s
 
     await service.start()
     assert await service.stop() == 0
+
+
+async def test_a_link_of_token_create_signs_in_on_the_running_service(service: Service) -> None:
+    link = await service.run("token", "create", "--role", "admin", "--name", "Anne", "--link")
+    await service.start()
+    try:
+        here = link.replace("http://127.0.0.1:8080", service.url)
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+            async with browser.get(here) as page:
+                assert page.status == 200
+            async with browser.post(here, data={"next": ""}, headers={"Sec-Fetch-Site": "same-origin"}) as page:
+                assert (page.status, page.url.path) == (200, "/account") and "Anne" in await page.text()
+    finally:
+        await service.stop()
+    assert link.rpartition("/")[2] not in service.log.read_text()
+
+
+async def test_a_running_service_mails_the_link_that_is_asked_for(service: Service) -> None:
+    await service.token("admin", "--email", "anne@lille.example")
+    await service.start()
+    try:
+        async with (
+            aiohttp.ClientSession(headers={"Sec-Fetch-Site": "same-origin"}) as browser,
+            browser.post(f"{service.url}/sign-in", data={"address": "anne@lille.example"}) as page,
+        ):
+            assert page.status == 200
+        mails: list[Path] = []
+        async with asyncio.timeout(30):
+            while not mails:
+                await asyncio.sleep(0.1)
+                mails = list((service.folder / "var" / "mail").glob("*.eml"))
+    finally:
+        await service.stop()
+    assert b"/sign-in/" in mails[0].read_bytes()
+    assert "anne@lille.example" not in service.log.read_text()

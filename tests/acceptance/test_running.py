@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -159,7 +160,7 @@ async def test_no_secret_is_ever_logged(service: Service) -> None:
     assert await service.stop() == 0
     log = service.log.read_text()
     assert not [line for line in log.splitlines() if any(canary in line.lower() for canary in map(str.lower, canaries))]
-    assert '"action": "request"' in log and "Traceback" not in log
+    assert "request" in [json.loads(line).get("action") for line in log.splitlines()] and "Traceback" not in log
 
 
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(service: Service) -> None:

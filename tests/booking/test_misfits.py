@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from perinat_sched.booking.misfits import misfits
+from perinat_sched.booking.recalculation import Recalculation
 from perinat_sched.sites.network import OpeningHours
 from tests.booking.conftest import ADMIN, Office
-from tests.builders import a_directory, a_partner, a_site
+from tests.builders import NO_CALENDARS, a_directory, a_partner, a_site
 
 SHORT_DAY = (OpeningHours(weekdays=frozenset(range(5)), opens=8 * 60, closes=15 * 60 + 30),)
 
@@ -39,5 +38,7 @@ async def test_a_session_that_no_longer_fits_is_found(
     office: Office = await open_office(directory({}))
     await office.book(required_sites=("calais", "sainte-justine"), actor=ADMIN)
     await office.book(start="2027-03-19T18:45", override_reason="Astreinte", required_sites=(), actor=ADMIN)
-    today = replace(office.enquiries, directory=directory(change))
-    assert [conflict.code async for _, found in misfits(today) for conflict in found] == expected
+    today = Recalculation(
+        database=office.database, directory=directory(change), calendars=NO_CALENDARS, clock=lambda: office.now
+    )
+    assert [conflict.code async for misfit in today.misfits() for conflict in misfit.conflicts] == expected

@@ -129,7 +129,8 @@ def session(wall: str = "2027-01-21T15:00", **changes: Any) -> Session:
 
 def cover(language: Language = "fr", *, site: str | None = "lille", **more: Any) -> Cover:
     facts: dict[str, Any] = {"name": "CHU de Lille – Jeanne de Flandre", "zone": "Europe/Paris"}
-    view = Viewpoint(language=language, site=site, room=more.pop("room", None))
+    looked_at = {name: more.pop(name) for name in ("room", "observer", "alarm") if name in more}
+    view = Viewpoint(language=language, site=site, **looked_at)
     return Cover(view=view, organizer=ORGANIZER, **(facts | more))
 
 

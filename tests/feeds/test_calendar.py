@@ -10,10 +10,13 @@ import pytest
 import recurring_ical_events
 from icalendar import Calendar
 
-from perinat_sched.booking.session import Session
-from perinat_sched.feeds import calendar
+from perinat_sched.booking.rules import warnings
+from perinat_sched.booking.session import Session, WarningCode
 from perinat_sched.feeds.calendar import Cover, invitation, render_feed
+from perinat_sched.feeds.face import Viewpoint, warning_line
+from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
+from perinat_sched.sites.network import Language
 from tests.feeds.examples import NETWORK, ORGANIZER, PARTS, UPDATED, cover, part, same_as_golden, session, site
 from tests.feeds.examples import directory as network_of
 
@@ -45,6 +48,7 @@ INTO_THE_REPEATED_HOUR = session("2027-10-31T01:45")
 THROUGH_THE_GAP = session("2027-03-28T01:30", id="5f8d2c1e-0000-4000-8000-000000000005")
 ACROSS_BOTH = [ODD_WEEK, REUNION, NOUMEA, NOUMEAS_NIGHT, REPEATED_HOUR, INTO_THE_REPEATED_HOUR, THROUGH_THE_GAP]
 LONG_TITLE = "Visio Périnat — 👶🏽 éèêë " + "🤰 né à l’été, " * 7
+LANGUAGES: list[Language] = ["fr", "en"]
 ALL_STATES = [CONFIRMED, TENTATIVE, CANCELLED]
 
 
@@ -72,13 +76,23 @@ def lines(feed: bytes) -> list[str]:
         ("feed-noumea-night.ics", cover(), full(NOUMEAS_NIGHT)),
         ("feed-repeated-hour.ics", cover("en"), full(REPEATED_HOUR)),
         ("feed-room.ics", cover(name="Salle de staff", site=None, room="lille-1"), full(CONFIRMED)),
-        ("feed-network.ics", cover(name="Périnat; Nord, Pas-de-Calais", site=None), full(CONFIRMED)),
+        ("feed-network.ics", cover(name="Périnat; Nord, Pas-de-Calais", site=None, observer=True), full(CONFIRMED)),
+        ("feed-alarm.ics", cover("en", alarm=15), full(CONFIRMED, CANCELLED)),
         ("feed-accents-at-a-fold.ics", cover(name=LONG_TITLE), full(session(title=LONG_TITLE))),
         ("feed-empty.ics", cover(), []),
     ],
 )  # fmt: skip
 def test_a_feed_is_its_golden_file(name: str, feed: Cover, sessions: list[tuple[Session, Detail]]) -> None:
     same_as_golden(name, render_feed(feed, sessions, NETWORK))
+
+
+def test_miquelon_changes_its_clocks_with_north_america__ics_41() -> None:
+    """In the odd week of March Miquelon is three hours behind Paris, where it is four in winter and in summer."""
+    miquelon = site("miquelon", "CH François-Dunan", "Saint-Pierre", "America/Miquelon", kind="partner")
+    of = session("2027-03-18T15:00", participations=(part("lille", room="lille-1"), part("miquelon")))
+    network = network_of(*NETWORK.sites.values(), miquelon)
+    feed = render_feed(cover(site="miquelon", zone="America/Miquelon"), full(of), network)
+    same_as_golden("feed-miquelon.ics", feed)
 
 
 def invited(of: Session, at: str, **more: Any) -> bytes:
@@ -114,7 +128,7 @@ def test_icalendar_and_recurring_ical_events_read_the_sessions_instants__ics_15(
     [
         (CONFIRMED, "DTSTART;TZID=Europe/Paris:20270121T150000"),
         (NOUMEAS_NIGHT, "DTSTART;TZID=Pacific/Noumea:20270122T010000"),
-        (THROUGH_THE_GAP, "DTSTART;TZID=Europe/Paris:20270328T013000"),
+        (THROUGH_THE_GAP, "DTSTART:20270328T003000Z"),
         (REPEATED_HOUR, "DTSTART:20271031T013000Z"),
         (replace(REPEATED_HOUR, fold=0, start=REPEATED_HOUR.start - timedelta(hours=1)), "DTSTART:20271031T003000Z"),
         (INTO_THE_REPEATED_HOUR, "DTSTART:20271030T234500Z"),
@@ -186,6 +200,64 @@ def test_the_link_stands_where_each_client_looks_for_it__ics_34_40() -> None:
     assert str(event["LOCATION"]).endswith(link)
 
 
+@pytest.mark.parametrize("detail", ["full", "kind", "busy"])
+def test_an_alarm_that_was_asked_for_is_the_only_one_and_none_of_what_is_cancelled__ics_23(detail: Detail) -> None:
+    feed = render_feed(cover(alarm=15), [(each, detail) for each in ALL_STATES], NETWORK)
+    confirmed, tentative, cancelled = Calendar.from_ical(feed).events
+    for event in (confirmed, tentative):
+        [alarm] = event.walk("VALARM")
+        assert (alarm["ACTION"], alarm.decoded("trigger")) == ("DISPLAY", timedelta(minutes=-15))
+        assert alarm["DESCRIPTION"] == event["SUMMARY"]
+        assert set(alarm) == {"ACTION", "TRIGGER", "DESCRIPTION"}
+    assert cancelled.walk("VALARM") == []
+
+
+def test_an_alarm_at_the_start_itself_is_one_too__ics_23() -> None:
+    assert "TRIGGER:P0D" in lines(render_feed(cover(alarm=0), full(CONFIRMED), NETWORK))
+
+
+@pytest.mark.parametrize("of", ALL_STATES, ids=["confirmed", "tentative", "cancelled"])
+def test_a_networks_feed_is_for_information_and_takes_nobodys_time__ics_20(of: Session) -> None:
+    [event] = Calendar.from_ical(render_feed(cover(site=None, observer=True), full(of), NETWORK)).events
+    assert (event["STATUS"], event["TRANSP"]) == (of.status.upper(), "TRANSPARENT")
+    assert event["X-MICROSOFT-CDO-BUSYSTATUS"] == "FREE"
+
+
+def test_the_calendar_says_what_it_is_in_the_readers_language__ics_42() -> None:
+    french, english = (Calendar.from_ical(render_feed(cover(each), [], NETWORK)) for each in LANGUAGES)
+    assert str(french["X-WR-CALDESC"]).startswith("Visioconférences")
+    assert str(english["X-WR-CALDESC"]).startswith("Videoconferences")
+    assert (english["COLOR"], english["X-APPLE-CALENDAR-COLOR"]) == ("steelblue", "#4682B4")
+    assert str(english["PRODID"]).isascii()
+
+
+@pytest.mark.parametrize(
+    ("code", "at", "told"),
+    [
+        ("place-lost", "calais", "⚠ Salle ou port perdu\u00a0: CH de Calais"),
+        ("place-lost", "gone", "⚠ Salle ou port perdu\u00a0: gone"),
+        ("place-lost", None, "⚠ Plus aucun pont ne porte cette séance"),
+        ("unusual-local-time", "sainte-justine",
+         "⚠ Décalage inhabituel à cette date\u00a0: 5\u00a0h entre Lille et Montréal"),
+        ("optional-site-not-free", "reunion", ""),
+    ],
+)  # fmt: skip
+def test_each_warning_has_its_line__ics_41(code: WarningCode, at: str | None, told: str) -> None:
+    assert warning_line(code, at, ODD_WEEK, NETWORK, Viewpoint(language="fr", site="lille")) == told
+
+
+def test_the_lines_are_the_sessions_warnings_and_one_for_each_zone__ics_41() -> None:
+    laval = site("laval", "Cité de la Santé", "Laval", "America/Toronto", kind="partner")
+    network = network_of(*NETWORK.sites.values(), laval)
+    of = replace(ODD_WEEK, participations=(*PARTS, part("laval"), part("reunion", "pending", required=False)))
+    assert len(warnings(of, network)) == 2
+    [event] = Calendar.from_ical(render_feed(cover(), full(of), network)).events
+    signs = [line for line in str(event["DESCRIPTION"]).splitlines() if line.startswith("⚠")]
+    assert signs == ["⚠ Décalage inhabituel à cette date\u00a0: 5\u00a0h entre Lille et Montréal"]
+    [usual] = Calendar.from_ical(render_feed(cover(), full(CONFIRMED), network)).events
+    assert "⚠" not in str(usual["DESCRIPTION"])
+
+
 @pytest.mark.parametrize("detail", ["kind", "busy"])
 def test_below_full_there_is_no_text_link_place_or_site__ics_22(detail: Detail) -> None:
     canary = session(
@@ -228,6 +300,15 @@ def test_a_session_has_one_face_in_the_feed_and_in_the_mail__ics_01() -> None:
     assert shown == mailed
 
 
+def test_what_is_each_readers_own_is_in_no_other_readers_invitation__itip_04() -> None:
+    places = {"lille": "Salle de staff – CHU de Lille", "calais": "Salle de réunion – CH", "sainte-justine": "https:"}
+    for at, place in (*places.items(), *places.items()):
+        [event] = Calendar.from_ical(invited(CONFIRMED, at)).events
+        assert event["ATTENDEE"] == f"mailto:staff@{at}.example"
+        assert event["ATTENDEE"].params["CN"] == NETWORK.sites[at].name
+        assert str(event["LOCATION"]).startswith(place)
+
+
 def test_a_site_that_no_longer_takes_part_learns_nothing_new() -> None:
     mail = invited(replace(CONFIRMED, description="nouveau"), "reunion", method="CANCEL").decode()
     assert "STATUS:CANCELLED" in mail
@@ -241,10 +322,10 @@ def test_the_method_stands_once_and_before_the_event__itip_02(method: str) -> No
     assert found.index(f"METHOD:{method}") < found.index("BEGIN:VEVENT")
 
 
-def test_the_window_moves_by_whole_days() -> None:
-    shown = calendar.window(date(2027, 3, 18))
+def test_the_window_moves_by_whole_days__ics_46() -> None:
+    shown = Window().on(date(2027, 3, 18))
     assert (shown.start, shown.end) == (datetime(2027, 1, 17, tzinfo=UTC), datetime(2028, 4, 21, tzinfo=UTC))
-    assert calendar.cancelled_kept_since(date(2027, 3, 31)) == datetime(2027, 3, 1, tzinfo=UTC)
+    assert Window().cancelled_since(date(2027, 3, 31)) == datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def test_a_site_without_a_city_is_placed_by_its_clock() -> None:

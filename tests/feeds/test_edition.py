@@ -1,10 +1,13 @@
-"""How a feed is handed over: what a client says it takes, and what is kept of earlier answers."""
+"""How a feed is handed over: what a client says it takes, and what it has already."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from perinat_sched.feeds.edition import Edition, Shelf, accepts_gzip
+from perinat_sched.feeds.edition import Asked, Edition, Options, accepts_gzip, answer
 
 
 @pytest.mark.parametrize(
@@ -33,29 +36,55 @@ def test_gzip_is_sent_to_who_takes_it_and_nothing_else__http_04(accept_encoding:
 def test_equal_bytes_have_equal_editions_and_others_have_other_etags() -> None:
     one, same, other = (Edition.of(body) for body in (b"a", b"a", b"b"))
     assert one == same
-    assert len({e.etag(packed=packed) for e in (one, other) for packed in (False, True)}) == 4
+    assert len({e.facts().etag(packed=packed) for e in (one, other) for packed in (False, True)}) == 4
 
 
-def test_an_edition_is_handed_out_again_only_for_the_state_it_was_made_from() -> None:
-    shelf, edition = Shelf(), Edition.of(b"a")
-    assert shelf.get("feed", "monday") is None
-    shelf.put("feed", "monday", edition)
-    assert shelf.get("feed", "monday") is edition
-    assert shelf.get("feed", "tuesday") is None
-    assert shelf.get("other", "monday") is None
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        ("Fri, 15 Jan 2027 10:00:00 GMT", True),
+        ("Fri, 15 Jan 2027 10:00:01 GMT", True),
+        ("Friday, 15-Jan-27 10:00:00 GMT", True),
+        ("Fri, 15 Jan 2027 09:59:59 GMT", False),
+        ("Fri, 15 Jan 2027 10:00:00 +0100", False),
+        ("2027-01-15T10:00:00Z", False),
+        ("yesterday", False),
+        ("Fri, 99 Jan 2027 10:00:00 GMT", False),
+        ("", False),
+    ],
+)
+def test_a_date_counts_to_the_second_and_one_that_is_none_does_not__http_03(sent: str, known: bool) -> None:
+    edition = Edition.of(b"a")
+    facts = replace(edition.facts(), changed_at=datetime(2027, 1, 15, 10, tzinfo=UTC))
+    told = answer(facts, edition, "a", Asked(if_modified_since=sent))
+    assert told is not None
+    assert told.status == (304 if known else 200)
+    both = answer(facts, edition, "a", Asked(if_modified_since=sent, if_none_match='"another"'))
+    assert both is not None and both.status == 200  # the ETag decides where there is one
 
 
-def test_the_longest_unread_goes_first_when_the_shelf_is_full() -> None:
-    size = Edition.of(bytes(100)).size
-    shelf = Shelf(limit=2 * size)
-    for feed in ("a", "b"):
-        shelf.put(feed, 1, Edition.of(bytes(100)))
-    assert shelf.get("a", 1)
-    shelf.put("c", 1, Edition.of(bytes(100)))
-    assert [feed for feed in "abc" if shelf.get(feed, 1)] == ["a", "c"]
+def test_what_changed_at_an_unknown_instant_does_not_say_when__http_03() -> None:
+    edition = Edition.of(b"a")
+    told = answer(edition.facts(), edition, "a", Asked(if_modified_since="Fri, 15 Jan 2027 10:00:00 GMT"))
+    assert told is not None
+    assert (told.status, "Last-Modified" in dict(told.headers)) == (200, False)
 
 
-def test_an_edition_larger_than_the_shelf_is_not_kept() -> None:
-    shelf = Shelf(limit=10)
-    shelf.put("a", 1, Edition.of(b"x" * 11))
-    assert shelf.get("a", 1) is None
+def test_bytes_are_needed_for_a_get_alone() -> None:
+    facts = Edition.of(b"a").facts()
+    assert answer(facts, None, "a", Asked()) is None
+    assert answer(facts, None, "a", Asked(head=True)) is not None
+    assert answer(facts, None, "a", Asked(if_none_match="*")) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "variant"),
+    [
+        (Options(), ""),
+        (Options(alarm=15), "alarm=15"),
+        (Options(cancelled=False), "cancelled=no"),
+        (Options(alarm=1440, cancelled=False), "alarm=1440&cancelled=no"),
+    ],
+)
+def test_a_variant_is_named_as_it_is_asked_for(options: Options, variant: str) -> None:
+    assert options.variant == variant

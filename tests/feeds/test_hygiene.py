@@ -19,6 +19,7 @@ ALLOWED = {
     "REFRESH-INTERVAL", "X-PUBLISHED-TTL", "TZID", "X-LIC-LOCATION", "DTSTART", "RRULE", "TZNAME", "TZOFFSETFROM",
     "TZOFFSETTO", "SUMMARY", "DTEND", "DTSTAMP", "UID", "SEQUENCE", "ATTENDEE", "CONFERENCE", "CREATED", "DESCRIPTION",
     "LAST-MODIFIED", "LOCATION", "ORGANIZER", "STATUS", "TRANSP", "URL", "X-MICROSOFT-CDO-BUSYSTATUS",
+    "X-WR-CALDESC", "COLOR", "X-APPLE-CALENDAR-COLOR",
 }  # fmt: skip
 COMPONENTS = ["VCALENDAR", "VTIMEZONE", "STANDARD", "DAYLIGHT", "VEVENT"]
 NASTY = [
@@ -87,6 +88,7 @@ def test_no_name_or_text_changes_the_lines_of_a_feed__ics_30_31_32(name, text, c
 
 @settings(max_examples=120, deadline=None)
 @given(name=texts, text=texts, method=st.sampled_from(["REQUEST", "CANCEL"]), at=st.sampled_from(["lille", "calais"]))
+@example(name="-", text="x\r\nATTENDEE:-\r\nLOCATION:-\r\n", method="REQUEST", at="lille")
 def test_no_name_or_text_changes_the_lines_of_an_invitation__ics_31_35(name, text, method, at) -> None:
     stamp = datetime(2026, 12, 7, 8, 16, tzinfo=UTC)
     made = invitation(
@@ -99,6 +101,7 @@ def test_no_name_or_text_changes_the_lines_of_an_invitation__ics_31_35(name, tex
     assert event["ATTENDEE"] == "mailto:staff@calais.example"
     assert str(event["ATTENDEE"].params["CN"]) == one_line(name).replace('"', "'").replace("\\", "/")
     assert event.decoded("last-modified") == UPDATED
+    assert event.to_ical() in made, "each line is written and folded as icalendar does it"
 
 
 @pytest.mark.parametrize(

@@ -5,82 +5,27 @@ from __future__ import annotations
 import gzip
 import hashlib
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from icalendar import Calendar, Event
+from icalendar import Calendar
 from sqlalchemy import select, update
 
-from perinat_sched.booking import store as booking_store
-from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, Gone, HealthDataSuspected, InvalidRequest, NotFound
 from perinat_sched.feeds.store import Scope
-from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.people import store as people_store
-from perinat_sched.people.access import Actor, Detail
-from perinat_sched.people.store import TokenRow
-from perinat_sched.storage.database import Database, Tx
+from perinat_sched.people.access import Detail
+from perinat_sched.storage.database import Database
 from perinat_sched.storage.tables import audit, feeds, sessions, tokens
-from tests.feeds.examples import NETWORK, PARTS, part, session
-
-NOW = datetime(2027, 1, 15, 10, 0, tzinfo=UTC)
-EXPIRY = NOW + timedelta(days=300)
-
-
-@dataclass
-class House:
-    """One node: feeds over a database, at an hour that the test moves."""
-
-    database: Database
-    now: list[datetime] = field(default_factory=lambda: [NOW])
-
-    def __post_init__(self) -> None:
-        self.feeds = Feeds(
-            database=self.database,
-            directory=NETWORK,
-            clock=lambda: self.now[0],
-            public_url="https://perinat.example/agenda/",
-            organizer="visio@perinat.example",
-        )
-
-    async def actor(self, role: Any, name: str = "t", *, sites: tuple[str, ...] = (), networks: tuple[str, ...] = ()):
-        row = TokenRow(
-            id=name, name=name, role=role, sites=sites, networks=networks, person=None, email=None,
-            created_at=NOW, expires_at=EXPIRY,
-        )  # fmt: skip
-        await self.database.write(lambda tx: people_store.add(tx, row, hashlib.sha256(name.encode()).hexdigest()))
-        return row.actor
-
-    async def book(self, *booked: Session) -> None:
-        async def save(tx: Tx) -> None:
-            for each in booked:
-                await booking_store.add(tx, each, [], {})
-
-        await self.database.write(save)
-
-    async def change(self, before: Session, **changes: Any) -> None:
-        after = replace(before, revision=before.revision + 1, **changes)
-        await self.database.write(lambda tx: booking_store.replace(tx, after, None, {}))
-
-    async def secret(self, actor: Actor, scope: Scope, of: str, detail: Detail = "full", **more: Any) -> str:
-        _, secret = await self.feeds.create(actor, scope, of, detail, more.pop("label", ""), "fr", **more)
-        return secret
-
-    async def events(self, secret: str) -> dict[str, Event]:
-        """What an address shows, by the session's id."""
-        told = await self.feeds.publish(secret)
-        return {str(event["UID"]).partition("@")[0]: event for event in Calendar.from_ical(told.body).events}
+from tests.feeds.examples import PARTS, part, session
+from tests.feeds.house import EXPIRY, NOW, House, numbered
 
 
 @pytest.fixture
 def house(database: Database) -> House:
     return House(database)
-
-
-def numbered(number: int, wall: str = "2027-01-21T15:00", **changes: Any) -> Session:
-    return session(wall, id=f"s{number}", **changes)
 
 
 async def rows(database: Database, table: Any) -> list[Any]:
@@ -167,15 +112,15 @@ async def test_an_address_that_is_not_exactly_right_is_unknown(house: House) -> 
     secret = await house.secret(await house.actor("admin"), "site", "calais")
     for wrong in (secret[:-1], secret + "A", secret.swapcase(), secret + "\n", " " + secret, "", "\ud800", "é" * 5000):
         with pytest.raises(NotFound):
-            await house.feeds.publish(wrong)
-    assert (await house.feeds.publish(secret)).status == 200
+            await house.publish(wrong)
+    assert (await house.publish(secret)).status == 200
 
 
 @pytest.mark.parametrize("ending", ["feed revoked", "token revoked", "token expired"])
 async def test_an_address_is_gone_once_it_or_its_owner_is__http_07(house: House, ending: str) -> None:
     actor = await house.actor("coordinator", sites=("calais",))
     feed, secret = await house.feeds.create(actor, "site", "calais", "full", "", "fr")
-    etag = dict((await house.feeds.publish(secret)).headers)["ETag"]
+    etag = dict((await house.publish(secret)).headers)["ETag"]
     match ending:
         case "feed revoked":
             await house.feeds.revoke(actor, feed.id)
@@ -184,7 +129,7 @@ async def test_an_address_is_gone_once_it_or_its_owner_is__http_07(house: House,
         case "token expired":
             house.now[0] = EXPIRY
     with pytest.raises(Gone):
-        await house.feeds.publish(secret, if_none_match=etag)
+        await house.publish(secret, if_none_match=etag)
 
 
 async def test_detail_is_capped_at_every_reading_by_what_the_owner_may_see(house: House) -> None:
@@ -263,7 +208,7 @@ async def test_a_feed_is_named_by_its_label_or_else_by_what_it_shows(house: Hous
         ("", "network", "perinat", "Périnat Nord–Pas-de-Calais"),
     ]
     for label, scope, of, name in named:
-        told = await house.feeds.publish(await house.secret(admin, scope, of, label=label))
+        told = await house.publish(await house.secret(admin, scope, of, label=label))
         assert Calendar.from_ical(told.body)["X-WR-CALNAME"] == name
         assert told.body.count(b"BEGIN:VTIMEZONE") == 1
 
@@ -271,10 +216,11 @@ async def test_a_feed_is_named_by_its_label_or_else_by_what_it_shows(house: Hous
 async def test_the_answer_says_what_caches_and_robots_must_know__http_01_04_05(house: House) -> None:
     await house.book(numbered(1))
     secret = await house.secret(await house.actor("admin"), "room", "lille-1")
-    plain, packed = await house.feeds.publish(secret), await house.feeds.publish(secret, accept_gzip=True)
+    plain, packed = await house.publish(secret), await house.publish(secret, accept_gzip=True)
     headers = dict(plain.headers)
     assert headers.pop("ETag").strip('"') == hashlib.sha256(plain.body).hexdigest()[:32]
     assert headers == {
+        "Last-Modified": "Fri, 15 Jan 2027 10:00:00 GMT",
         "Content-Type": "text/calendar; charset=utf-8",
         "Content-Disposition": 'inline; filename="lille-1.ics"',
         "Content-Length": str(len(plain.body)),
@@ -291,31 +237,33 @@ async def test_the_answer_says_what_caches_and_robots_must_know__http_01_04_05(h
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 async def test_head_says_what_get_would(house: House, packed: bool) -> None:
     secret = await house.secret(await house.actor("admin"), "site", "calais")
-    get, head = [await house.feeds.publish(secret, accept_gzip=packed, head=each) for each in (False, True)]
+    get, head = [await house.publish(secret, accept_gzip=packed, head=each) for each in (False, True)]
     assert (head.status, head.headers, head.body) == (get.status, get.headers, b"")
 
 
 async def test_a_client_that_has_the_bytes_gets_304__http_02(house: House) -> None:
     await house.book(numbered(1))
     secret = await house.secret(await house.actor("admin"), "site", "lille")
-    plain = dict((await house.feeds.publish(secret)).headers)["ETag"]
+    plain = dict((await house.publish(secret)).headers)["ETag"]
     for known in (plain, f"W/{plain}", f'"a", {plain}, "b"', "*", f' W/"x",{plain}'):
-        told = await house.feeds.publish(secret, if_none_match=known)
+        told = await house.publish(secret, if_none_match=known)
         assert (told.status, told.body, dict(told.headers)["ETag"]) == (304, b"", plain)
-        assert set(dict(told.headers)) == {"ETag", "Vary", "Cache-Control", "X-Robots-Tag", "Referrer-Policy"}
+        assert set(dict(told.headers)) == {
+            "ETag", "Last-Modified", "Vary", "Cache-Control", "X-Robots-Tag", "Referrer-Policy",
+        }  # fmt: skip
     for other in ('"x"', plain.strip('"'), "", '""'):
-        assert (await house.feeds.publish(secret, if_none_match=other)).status == 200
-    told = await house.feeds.publish(secret, if_none_match=plain, accept_gzip=True)
+        assert (await house.publish(secret, if_none_match=other)).status == 200
+    told = await house.publish(secret, if_none_match=plain, accept_gzip=True)
     assert (told.status, dict(told.headers)["ETag"]) == (304, plain)
 
 
 async def test_nothing_changes_by_itself_within_a_day__ics_04(house: House) -> None:
     await house.book(numbered(1))
     secret = await house.secret(await house.actor("admin"), "site", "lille")
-    first = await house.feeds.publish(secret)
+    first = await house.publish(secret)
     house.now[0] += timedelta(hours=13)
-    assert await house.feeds.publish(secret) == first
-    assert await House(house.database, house.now).feeds.publish(secret) == first  # another node
+    assert await house.publish(secret) == first
+    assert await House(house.database, house.now).publish(secret) == first  # another node
 
 
 async def test_a_change_on_one_node_is_in_the_feed_of_another_at_once(house: House) -> None:
@@ -324,9 +272,9 @@ async def test_a_change_on_one_node_is_in_the_feed_of_another_at_once(house: Hou
     before = numbered(1)
     await house.book(before)
     secret = await house.secret(await house.actor("admin"), "site", "calais")
-    first = dict((await other.feeds.publish(secret)).headers)["ETag"]
+    first = dict((await other.publish(secret)).headers)["ETag"]
     await house.change(before, title="Visio — autre")
-    second = await other.feeds.publish(secret, if_none_match=first)
+    second = await other.publish(secret, if_none_match=first)
     assert second.status == 200
     assert "Visio — autre" in second.body.decode()
     await house.change(replace(before, revision=4), participations=PARTS[:1])  # Calais no longer takes part …
@@ -342,16 +290,16 @@ async def test_statements_do_not_grow_with_the_number_of_sessions(house: House) 
         secret = await house.secret(actor, "network", "perinat")
         for _ in ("cold", "warm"):
             with house.database.counting() as count:
-                await house.feeds.publish(secret)
+                await house.publish(secret)
             costs.append(count.total)
-    assert costs == [5, 3, 5, 3]
+    assert costs == [8, 4, 8, 4]
 
 
 async def test_a_feed_of_what_left_the_configuration_is_unknown(house: House) -> None:
     secret = await house.secret(await house.actor("admin"), "site", "calais")
     await house.database.write(lambda tx: tx.execute(update(feeds).values(of="gone")))
     with pytest.raises(NotFound):
-        await house.feeds.publish(secret)
+        await house.publish(secret)
 
 
 async def test_the_access_code_is_in_no_feed(house: House) -> None:
@@ -360,5 +308,5 @@ async def test_the_access_code_is_in_no_feed(house: House) -> None:
     assert row.access_code == "4711-SECRET"
     scopes: list[tuple[Scope, str]] = [("site", "lille"), ("room", "lille-1"), ("network", "perinat")]
     for scope, of in scopes:
-        told = await house.feeds.publish(await house.secret(await house.actor("admin", of), scope, of))
+        told = await house.publish(await house.secret(await house.actor("admin", of), scope, of))
         assert b"4711" not in told.body

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from icalendar import Timezone
@@ -11,7 +13,8 @@ from icalendar import Timezone
 from perinat_sched import zones
 from perinat_sched.feeds import vtimezone
 
-EXAMPLE_NETWORK = ["Europe/Paris", "America/Toronto", "Indian/Reunion", "Indian/Mayotte", "America/Miquelon"]
+NETWORK_FILE = Path(__file__).parent.parent.parent / "config" / "network.toml"
+EXAMPLE_NETWORK = sorted({site["timezone"] for site in tomllib.loads(NETWORK_FILE.read_text())["sites"]})
 FRENCH_OVERSEAS = [
     "America/Guadeloupe",
     "America/Martinique",
@@ -24,6 +27,8 @@ FRENCH_OVERSEAS = [
     "Pacific/Gambier",
     "Pacific/Wallis",
 ]
+NEIGHBOURS = ["Europe/Brussels", "Europe/London"]
+ALL_ZONES = sorted({*EXAMPLE_NETWORK, *FRENCH_OVERSEAS, *NEIGHBOURS})
 HALF_HOUR = timedelta(minutes=30)
 
 PARIS = """\
@@ -118,12 +123,12 @@ def test_the_block_is_exactly_this__ics_12(zone_name: str, block: str) -> None:
     assert rules(zone_name).text == block.replace("\n", "\r\n")
 
 
-@pytest.mark.parametrize("zone_name", EXAMPLE_NETWORK + FRENCH_OVERSEAS)
+@pytest.mark.parametrize("zone_name", ALL_ZONES)
 def test_every_half_hour_from_2026_to_2036_is_right__ics_11(zone_name: str) -> None:
     assert mismatches(rules(zone_name).text, zone_name) == 0
 
 
-@pytest.mark.parametrize("zone_name", EXAMPLE_NETWORK + FRENCH_OVERSEAS)
+@pytest.mark.parametrize("zone_name", ALL_ZONES)
 def test_there_is_one_standard_and_at_most_one_daylight_and_nothing_outlook_ignores__ics_11(zone_name: str) -> None:
     lines = rules(zone_name).text.split("\r\n")
     assert lines.count("BEGIN:STANDARD") == 1

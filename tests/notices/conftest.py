@@ -40,7 +40,7 @@ class PostRoom:
             mailer=mailer or self.mailbox,
             clock=lambda: self.now,
             mail_from=MAIL_FROM,
-            chance=more.pop("chance", lambda low, high: 1.0),
+            **{"chance": lambda low, high: 1.0} | more,
         )
 
     async def book(self, session: Session) -> Session:
@@ -49,6 +49,8 @@ class PostRoom:
         return session
 
     async def change(self, session: Session) -> Session:
+        """Write a changed session; the clock is no earlier than its change."""
+        self.now = max(self.now, session.updated_at)
         await self.database.write(lambda tx: booking.replace(tx, session, (), {}))
         return session
 
@@ -57,9 +59,9 @@ class PostRoom:
             return (await store.of_sessions(tx, [session.id]))[session.id]
 
     async def row(self, session: Session, kind: str, recipient: str) -> Notice:
-        """The last of a kind for a recipient."""
+        """The last of a kind for a recipient; of two planned at one moment, the one that stands."""
         found = [row for row in await self.rows(session) if (row.kind, row.recipient) == (kind, recipient)]
-        return found[-1]
+        return max(found, key=lambda row: (row.place, row.state != "skipped"))
 
     async def alter(self, notice: Notice, **values: Any) -> None:
         """What a process that died left behind."""

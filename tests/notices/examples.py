@@ -150,9 +150,11 @@ class Desk:
 
     directory: Directory = field(default_factory=network)
     rows: dict[str, Notice] = field(default_factory=dict)
+    settle: timedelta = timedelta()
 
     def plan(self, about: Session, now: datetime | None = None) -> Plan:
-        plan = plan_notices(about, self.directory, list(self.rows.values()), now=now or about.updated_at, domain=DOMAIN)
+        rows = list(self.rows.values())
+        plan = plan_notices(about, self.directory, rows, now=now or about.updated_at, domain=DOMAIN, settle=self.settle)
         self.rows |= {row.id: row for row in (*plan.new, *plan.changed)}
         return plan
 
@@ -165,7 +167,7 @@ class Desk:
 
     def sent(self) -> None:
         """All that waits and is no reminder is sent."""
-        for kind in ("invitation", "update", "cancellation", "declined"):
+        for kind in ("invitation", "update", "cancellation", "declined", "place-lost"):
             self.becomes("sent", kind=kind)
 
 

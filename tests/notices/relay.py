@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
 class Relay:
     """`answers[recipient]` are given one after the other, then 250.
 
-    "450 …" at RCPT, "data 550 …" after DATA; "hang up" at RCPT; after DATA "cut" (not taken), "cut-after", "stall".
+    "450 …" at RCPT, "data 550 …" after DATA; "hang up" at RCPT; after DATA "cut" (not taken), "cut-after", "stall"
+    (taken, in silence). `otherwise` answers whom `answers` does not name.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[str]] = {}
+        self.otherwise: Callable[[], str] = lambda: "250 OK"
         self.taken: list[tuple[str, bytes]] = []  # recipient, content
         self.senders: set[str] = set()
         self.sessions = 0
+        self.hesitates = 0.0  # seconds between taking a mail and saying so
         self.refuses_us = False
+        self.refuses_tls = False
+        self.encrypted: list[bool] = []  # a mail each
+        self.signed_in: set[bytes] = set()
         self.url = ""
 
     @property
@@ -40,7 +47,10 @@ class Relay:
         return "250 OK"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
-        if (waiting := self.answers.get(address)) and waiting[0][:1] in "45":
+        waiting = self.answers.setdefault(address, [])
+        if not waiting and (answer := self.otherwise()) != "250 OK":
+            waiting.append(answer)
+        if waiting and waiting[0][:1] in "45":
             return waiting.pop(0)
         if waiting and waiting[0] == "hang up" and server.transport is not None:
             waiting.pop(0)
@@ -57,19 +67,53 @@ class Relay:
         if answer != "cut":
             assert isinstance(envelope.original_content, bytes)
             self.taken.append((recipient, envelope.original_content))
+            assert server.transport is not None
+            self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         if answer == "stall":
             await asyncio.sleep(1)
+        elif self.hesitates:
+            await asyncio.sleep(self.hesitates)
         if answer.startswith("cut") and server.transport is not None:
             server.transport.close()
         return "250 OK"
 
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, how: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.signed_in.add(data.login)
+        return AuthResult(success=data.password == b"secret", handled=False)
+
+
+class _Server(SMTP):
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        if self.event_handler.refuses_tls:
+            await self.push("454 4.7.0 TLS not available")
+        else:
+            await super().smtp_STARTTLS(arg)
+
 
 @asynccontextmanager
-async def running_relay(port: int = 0) -> AsyncIterator[Relay]:
-    """The relay, while this lasts."""
-    relay, loop = Relay(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(relay, hostname="relay.example", loop=loop), "127.0.0.1", port)
-    relay.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def running_relay(
+    port: int = 0,
+    *,
+    relay: Relay | None = None,
+    starttls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Relay]:
+    """The relay, while this lasts: in the clear, offering STARTTLS, or behind TLS from the first byte."""
+    relay, loop = relay or Relay(), asyncio.get_running_loop()
+
+    def conversation() -> SMTP:
+        return _Server(
+            relay,
+            hostname="relay.example",
+            loop=loop,
+            tls_context=starttls,
+            authenticator=relay.authenticate,
+            auth_require_tls=tls is None,  # it does not see the TLS around it
+        )
+
+    server = await loop.create_server(conversation, "127.0.0.1", port, ssl=tls)
+    relay.url = f"{'smtps' if tls else 'smtp'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield relay
     finally:

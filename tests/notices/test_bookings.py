@@ -85,6 +85,7 @@ async def test_a_booking_lives_its_life_by_mail(house: House):
 
 
 async def test_what_calendars_get_has_one_uid_and_sequences_that_only_rise(house: House):
+    """ITIP-06, ICS-01, ICS-03"""
     booked = await house.book()
     seen: dict[str, list[int]] = {}
     uids = set()

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 
-from perinat_sched.notices.mailer import Away, FileMailer, Refused, SmtpMailer, TryLater, mailer_of
+from perinat_sched.notices.delivery import LEASE
+from perinat_sched.notices.mailer import (
+    BREAKS,
+    COMMAND_SECONDS,
+    DATA_SECONDS,
+    Away,
+    FileMailer,
+    Refused,
+    SmtpMailer,
+    TryLater,
+    mailer_of,
+)
 from tests.notices.relay import running_relay
 
 SENDER = "Périnat <visio@perinat.example>"
@@ -151,3 +165,131 @@ async def test_a_folder_that_cannot_be_written_is_away(tmp_path: Path):
 def test_without_a_relay_mails_go_to_files(tmp_path: Path):
     assert mailer_of(None, tmp_path, sender=SENDER).name == "to files"
     assert mailer_of("smtp://relay.example", tmp_path, sender=SENDER).name == "smtp"
+
+
+async def test_connections_that_break_one_after_the_other_are_no_relay():
+    async with running_relay() as relay:
+        relay.otherwise = lambda: "cut"
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            for _ in range(BREAKS - 1):
+                with pytest.raises(TryLater) as broken:
+                    await connection.send(MAIL, "a@x.example")
+                assert not isinstance(broken.value, Away)
+            with pytest.raises(Away) as away:
+                await connection.send(MAIL, "a@x.example")
+    assert away.value.ambiguous
+
+
+async def test_an_answer_in_between_shows_that_the_relay_is_there():
+    async with running_relay() as relay:
+        relay.answers = {"a@x.example": ["cut", "cut", "250 OK", "cut", "450 later", "421 busy", "cut", "250 OK"]}
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            for _ in range(8):
+                try:
+                    await connection.send(MAIL, "a@x.example")
+                except TryLater as error:
+                    assert not isinstance(error, Away)
+    assert len(relay.taken) == 2
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def certificates(authority: trustme.CA) -> dict[str, ssl.SSLContext]:
+    """What a relay can show: its name under our authority, or something that is worth nothing."""
+    shown = {
+        "good": authority.issue_cert("127.0.0.1"),
+        "another's name": authority.issue_cert("relay.example"),
+        "expired": authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC)),
+        "nobody's": trustme.CA().issue_cert("127.0.0.1"),
+    }
+    contexts = {}
+    for name, certificate in shown.items():
+        contexts[name] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(contexts[name])
+    return contexts
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine trusts our authority, as an administrator makes it trust the hospital's."""
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("how", ["starttls", "tls"])
+async def test_mail_travels_encrypted_where_the_relay_can(certificates, how):
+    async with running_relay(**{how: certificates["good"]}) as relay:
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            await connection.send(MAIL, "a@x.example")
+            await connection.send(MAIL, "b@x.example")
+        assert (relay.encrypted, relay.recipients) == ([True, True], ["a@x.example", "b@x.example"])
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("how", ["starttls", "tls"])
+@pytest.mark.parametrize("shown", ["another's name", "expired", "nobody's"])
+async def test_a_relay_with_a_wrong_certificate_is_told_nothing(certificates, how, shown):
+    async with running_relay(**{how: certificates[shown]}) as relay:
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(Away, match=r"(?i)certificate") as away:
+                await connection.send(MAIL, "a@x.example")
+        assert not away.value.ambiguous
+        assert relay.taken == []
+        assert relay.senders == set()
+
+
+@pytest.mark.parametrize("how", ["starttls", "tls"])
+async def test_an_authority_that_the_machine_does_not_know_is_none(certificates, how):
+    async with running_relay(**{how: certificates["good"]}) as relay:
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(Away, match="certificate"):
+                await connection.send(MAIL, "a@x.example")
+        assert relay.taken == []
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("user", ["", "user:secret@"])
+async def test_a_relay_that_offers_starttls_and_refuses_it_is_away_rather_than_spoken_to_in_the_clear(
+    certificates, user
+):
+    async with running_relay(starttls=certificates["good"]) as relay:
+        relay.refuses_tls = True
+        url = relay.url.replace("smtp://", f"smtp://{user}")
+        async with SmtpMailer(url, sender=SENDER).connection() as connection:
+            with pytest.raises(Away, match="454"):
+                await connection.send(MAIL, "a@x.example")
+            assert relay.taken == []
+            relay.refuses_tls = False
+            await connection.send(MAIL, "a@x.example")
+        assert relay.encrypted == [True]
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("how", ["starttls", "tls"])
+async def test_a_password_is_sent_once_encrypted_and_a_wrong_one_is_never_repeated_to_us(certificates, how):
+    async with running_relay(**{how: certificates["good"]}) as relay:
+        for user, right in (("user:secret@", True), ("user:wr%40ng-canary@", False)):
+            async with SmtpMailer(relay.url.replace("://", f"://{user}"), sender=SENDER).connection() as connection:
+                if right:
+                    await connection.send(MAIL, "a@x.example")
+                else:
+                    with pytest.raises(Away) as away:
+                        await connection.send(MAIL, "a@x.example")
+                    assert "canary" not in str(away.value)
+        assert relay.signed_in == {b"user"}
+        assert relay.encrypted == [True]
+
+
+def test_the_end_of_a_mail_is_waited_for_ten_minutes():
+    """RFC 5321 § 4.5.3.2.6: less makes duplicates; a lease lasts longer than that."""
+    assert DATA_SECONDS == 600
+    assert LEASE.total_seconds() > DATA_SECONDS + COMMAND_SECONDS

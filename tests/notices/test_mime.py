@@ -55,11 +55,31 @@ def test_a_subject_that_could_make_a_header_is_refused(subject):
 
 @pytest.mark.parametrize(
     "address",
-    ["a@b, victim@x", "a@b>\r\nBcc: v@x", "A <a@b>", "a b@c", "a@b@c", "", "é@x.example", '"a b"@c', "a@b\n"],
+    [
+        "a@b, victim@x",
+        "a@b>\r\nBcc: v@x",
+        "A <a@b>",
+        "a b@c",
+        "a@b@c",
+        "",
+        "é@x.example",
+        '"a b"@c',
+        "a@b\n",
+        "=?utf-8?q?=0D=0A?=@b",
+    ],
 )
 def test_what_is_not_one_plain_address_is_refused(address):
     with pytest.raises(mime.UnsafeHeader, match=r"^To$"):
         mime.address(address, "To")
+
+
+@pytest.mark.parametrize("header", ["To", "Reply-To"])
+def test_a_long_address_stands_as_it_is(header):
+    """An encoded word is no address."""
+    long = f"{'secretariat.' * 5}x@maternite-regionale.centre-hospitalier.example"
+    raw = mime.message([(header, mime.address(long, header))], mime.text("plain", ""))
+    assert [each.addr_spec for each in BytesParser(policy=SMTP).parsebytes(raw)[header].addresses] == [long]
+    assert f"{header}: {long}\r\n".encode() in raw
 
 
 @pytest.mark.parametrize(

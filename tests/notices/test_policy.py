@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import Notice
-from perinat_sched.notices.policy import objection, reminds_at
-from perinat_sched.sites.network import Reminder
+from perinat_sched.notices.policy import Plan, objection
+from perinat_sched.notices.readers import reminds_at
+from perinat_sched.sites.network import Directory, Reminder
 from tests.builders import A_DAY_BEFORE, a_site
 from tests.notices.examples import (
     A_WEEK_BEFORE,
@@ -77,6 +79,7 @@ def test_a_site_that_the_configuration_no_longer_has_is_nobody():
     ],
 )
 def test_nothing_is_sent_for_a_change_that_nobody_must_hear(change):
+    """Titles, notes, codes and the answers of others."""
     plan = invited().plan(changed(session(), **change))
     assert of((*plan.new, *plan.changed), *CALENDAR, "declined") == []
 
@@ -113,6 +116,7 @@ def test_a_new_site_is_invited_and_the_others_hear_of_it():
 
 
 def test_a_removed_site_is_told_not_to_come_and_the_others_hear_of_it():
+    """ITIP-07"""
     plan = invited().plan(changed(session(), participations=(LILLE, CALAIS)))
     assert sorted(of(plan.new, *CALENDAR)) == [
         ("cancellation", "staff@sainte-justine.example"),
@@ -213,7 +217,27 @@ def test_an_invitation_in_flight_counts_as_told():
     desk = Desk()
     desk.plan(session())
     desk.becomes("leased")
+    desk.rows = {key: replace(row, handed_at=row.due_at) for key, row in desk.rows.items()}
     assert len(of(desk.plan(changed(session(), status="cancelled")).new, "cancellation")) == 4
+
+
+@pytest.mark.parametrize("state", ["due", "leased"])
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        pytest.param({"status": "cancelled"}, set(), id="cancelled"),
+        pytest.param({"wall": "2027-01-22T15:00"}, {"invitation"}, id="moved"),
+    ],
+)
+def test_an_invitation_that_was_only_claimed_is_taken_back_and_counts_as_untold(state, change, kinds):
+    """Its claimer may have died; one that lives learns it when it would note the handing over."""
+    desk = Desk()
+    desk.plan(session())
+    desk.becomes(state, kind="invitation")
+    plan = desk.plan(changed(session(), **change))
+    assert {row.kind for row in plan.new if row.kind != "reminder"} == kinds
+    first = [row for row in desk.rows.values() if row.kind == "invitation" and row.sequence == 0]
+    assert {(row.state, row.lease, row.leased_until) for row in first} == {("skipped", None, None)}
 
 
 def test_a_refused_address_is_not_tried_again_until_there_is_news():
@@ -232,6 +256,29 @@ def test_a_mail_that_may_have_arrived_is_followed_by_an_update_and_by_a_cancella
     moved = changed(session(), "2027-01-22T15:00")
     assert len(of(desk.plan(moved).new, "update")) == 4
     assert len(of(desk.plan(changed(moved, status="cancelled")).new, "cancellation")) == 4
+
+
+def test_a_cancellation_in_doubt_that_is_taken_back_is_followed_by_the_truth_though_it_was_told_before():
+    """The reader may have crossed the session out."""
+    desk, cancelled = invited(), changed(session(), status="cancelled")
+    desk.plan(cancelled)
+    for row in list(desk.rows.values()):
+        if row.kind == "cancellation":
+            desk.rows[row.id] = replace(row, handed_at=row.due_at, ambiguous=True)
+    moved = changed(cancelled, "2027-01-22T15:00", status="confirmed")
+    desk.plan(moved)
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert of(plan.new, *CALENDAR) == [("invitation", reader) for reader in EVERYBODY]
+
+
+def test_a_change_that_was_refused_and_taken_back_is_not_news_to_who_never_heard_of_it():
+    desk, moved = invited(), changed(session(), "2027-01-22T15:00")
+    desk.plan(moved)
+    desk.becomes("failed", kind="update", recipient="staff@calais.example")
+    desk.becomes("sent", kind="update")
+    plan = desk.plan(changed(moved, "2027-01-21T15:00"))
+    assert ("update", "staff@calais.example") not in of(plan.new, *CALENDAR)
+    assert len(of(plan.new, *CALENDAR)) == len(EVERYBODY) - 1
 
 
 def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
@@ -281,6 +328,7 @@ def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
     ],
 )
 def test_a_lead_time_counts_days_on_the_wall(wall, zone, lead, local):
+    """MAIL-02"""
     assert reminds_at(session(wall, timezone=zone), lead) == datetime.fromisoformat(local).astimezone(UTC)
 
 
@@ -307,6 +355,7 @@ def test_a_reminder_that_fell_due_while_the_service_was_down_is_still_sent():
 
 
 def test_a_moved_session_is_reminded_at_its_new_hour_alone():
+    """MAIL-02, MAIL-08"""
     desk = invited()
     desk.plan(changed(session(), "2027-01-25T15:00"))
     due = {(row.due_at, row.starts) for row in desk.rows.values() if row.lead and row.state == "due"}
@@ -337,6 +386,7 @@ def test_a_session_moved_and_moved_back_is_reminded_once():
     ],
 )
 def test_who_does_not_come_is_not_reminded_until_they_come_after_all(change, reason, whom):
+    """MAIL-08"""
     desk, off = invited(), changed(session(), **change)
     desk.plan(off)
     skipped = {row.recipient: row.last_error for row in desk.rows.values() if row.lead and row.state == "skipped"}
@@ -367,6 +417,7 @@ def test_a_reader_of_two_sites_is_reminded_for_the_one_that_still_comes():
 def test_a_session_that_takes_place_after_all_too_late_for_its_reminder_is_not_reminded():
     desk, cancelled = invited(), changed(session(), status="cancelled")
     desk.plan(cancelled)
+    desk.sent()
     desk.plan(changed(cancelled, status="confirmed", updated_at=datetime(2027, 1, 20, 15, tzinfo=UTC)))
     assert {row.state for row in desk.rows.values() if row.lead} == {"skipped"}
 
@@ -376,6 +427,7 @@ def test_the_same_session_plans_the_same_rows_whoever_plans_them():
 
 
 def test_keys_say_what_makes_a_mail_the_same():
+    """MAIL-01"""
     keys = {row.kind: row.key for row in Desk().plan(session()).new if row.recipient == "staff@calais.example"}
     about, start = session().id, int(session().start.timestamp())
     assert keys == {
@@ -395,6 +447,107 @@ def test_news_of_a_session_that_is_long_over_helps_nobody():
     cancelled = changed(session(), status="cancelled", updated_at=session().end + timedelta(days=2))
     plan = desk.plan(cancelled)
     assert {(row.state, row.last_error) for row in plan.new} == {("skipped", "too-late")}
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "state"),
+    [
+        pytest.param(datetime(2027, 1, 20, 15, tzinfo=UTC), "due", id="after the due hour"),
+        pytest.param(datetime(2027, 1, 19, 15, tzinfo=UTC), "due", id="before it"),
+    ],
+)
+def test_a_change_of_title_does_not_cost_a_reminder_that_fell_due_while_the_service_was_down(changed_at, state):
+    desk = invited()
+    desk.rows = {key: row for key, row in desk.rows.items() if row.kind != "reminder"}
+    desk.plan(changed(session(), title="Autre", sequence=0, updated_at=changed_at))
+    assert {row.state for row in desk.rows.values() if row.lead} == {state}
+
+
+def test_a_site_that_is_added_after_the_due_hour_is_invited_and_not_reminded():
+    desk = invited()
+    late = datetime(2027, 1, 20, 15, tzinfo=UTC)
+    desk.plan(changed(session(), participations=(*session().participations, part("reunion")), updated_at=late))
+    reminded = {row.recipient: row.state for row in desk.rows.values() if row.lead}
+    assert reminded["staff@reunion.example"] == "skipped"
+    assert {reminded[address] for address in EVERYBODY} == {"due"}
+
+
+def test_a_session_moved_after_the_due_hour_of_its_new_time_is_not_reminded():
+    desk = invited()
+    desk.plan(changed(session(), "2027-01-20T20:00", updated_at=datetime(2027, 1, 20, 8, tzinfo=UTC)))
+    rows = [row for row in desk.rows.values() if row.lead and row.starts == datetime(2027, 1, 20, 19, tzinfo=UTC)]
+    assert {(row.state, row.last_error) for row in rows} == {("skipped", "too-late")}
+
+
+# When the ground moves
+
+
+def lost(site: str) -> Session:
+    """The usual session after a site's place no longer fits."""
+    parts = [replace(p, room=None, held=False, lost=True) if p.site == site else p for p in session().participations]
+    return changed(session(), participations=tuple(parts), status="tentative")
+
+
+def test_a_lost_place_is_told_to_its_site_and_to_the_host_once():
+    desk = invited()
+    gone = lost("calais")
+    assert sorted(of(desk.plan(gone).new, *CALENDAR, "place-lost")) == [
+        ("place-lost", "coordination@lille.example"),
+        ("place-lost", "staff@calais.example"),
+        ("place-lost", "staff@lille.example"),
+    ]
+    desk.sent()
+    assert desk.plan(changed(gone, title="Autre")).new == ()
+
+
+def test_a_place_found_again_is_an_update_and_its_next_loss_is_told_anew():
+    desk = invited()
+    desk.plan(lost("calais"))
+    desk.sent()
+    back = changed(lost("calais"), participations=session().participations, after=timedelta(hours=2))
+    assert of(desk.plan(back).new, *CALENDAR, "place-lost") == [("update", "staff@calais.example")]
+    desk.sent()
+    again = replace(lost("calais"), revision=3, sequence=3, updated_at=back.updated_at + timedelta(hours=1))
+    assert len(of(desk.plan(again).new, "place-lost")) == 3
+
+
+def test_a_place_lost_and_found_before_the_mail_left_is_never_mentioned():
+    desk = invited()
+    desk.plan(lost("calais"))
+    desk.plan(changed(lost("calais"), participations=session().participations))
+    assert of(list(desk.rows.values()), *CALENDAR, "place-lost") == []
+
+
+def test_the_hosts_own_lost_place_is_told_to_it_once():
+    desk = invited()
+    assert of(desk.plan(lost("lille")).new, *CALENDAR, "place-lost") == [
+        ("place-lost", "staff@lille.example"),
+        ("place-lost", "coordination@lille.example"),
+    ]
+
+
+def test_a_lost_bridge_is_told_to_the_host_alone():
+    desk = invited()
+    gone = changed(session(), bridge=None, ports=0, bridge_lost=True, status="tentative")
+    assert of(desk.plan(gone).new, *CALENDAR, "place-lost") == [
+        ("place-lost", "staff@lille.example"),
+        ("place-lost", "coordination@lille.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        pytest.param(lost("calais"), None, id="still lost"),
+        pytest.param(changed(lost("calais"), participations=session().participations), "taken-back", id="found again"),
+        pytest.param(changed(lost("calais"), status="cancelled"), "cancelled", id="cancelled"),
+    ],
+)
+def test_a_loss_is_told_only_while_it_holds(now, reason):
+    desk = invited()
+    desk.plan(lost("calais"))
+    row = row_of(desk, "place-lost", "staff@lille.example")
+    assert objection(row, now, NETWORK, list(desk.rows.values())) == reason
 
 
 # What delivery asks before it hands over
@@ -461,6 +614,67 @@ def test_a_refusal_whose_session_is_cancelled_before_the_mail_left_is_not_told()
     assert {(row.state, row.last_error) for row in desk.rows.values() if row.kind == "declined"} == {
         ("skipped", "cancelled")
     }
+
+
+def at_another_clock(timezone: str) -> Directory:
+    """The network with Sainte-Justine under another clock than Montréal's."""
+    return network(sainte_justine=replace(NETWORK.sites["sainte-justine"], timezone=timezone))
+
+
+def test_a_site_whose_clock_is_another_one_is_told_its_hour_anew_and_nobody_else_is():
+    """When the ground moves: the session keeps its moment, its people read another hour."""
+    desk = invited()
+    desk.directory = at_another_clock("America/Halifax")
+    plan = desk.plan(session(), now=BOOKED + timedelta(days=3))
+    assert of(plan.new, *CALENDAR) == [("update", "staff@sainte-justine.example")]
+    [update] = plan.new
+    assert update.due_at == BOOKED + timedelta(days=3)  # not the hour of a change of the session there is none of
+    assert not [row for row in desk.rows.values() if row.lead and row.state != "due"]
+    desk.sent()
+    assert desk.plan(session(), now=BOOKED + timedelta(days=4)) == Plan()
+    desk.directory = NETWORK
+    assert of(desk.plan(session(), now=BOOKED + timedelta(days=5)).new, *CALENDAR) == [
+        ("update", "staff@sainte-justine.example")
+    ]
+
+
+@pytest.mark.parametrize("timezone", ["America/Montreal", "America/New_York"])
+def test_a_clock_that_shows_the_same_hour_is_no_news(timezone):
+    desk = invited()
+    desk.directory = at_another_clock(timezone)
+    assert desk.plan(session(), now=BOOKED + timedelta(days=3)) == Plan()
+
+
+def test_a_row_of_the_first_release_knows_no_hour_and_calls_for_no_mail():
+    desk = invited()
+    desk.rows = {
+        row.id: replace(row, facts=replace(row.news, local=None, wall=None, zone=None)) if row.news else row
+        for row in desk.rows.values()
+    }
+    assert desk.plan(session(), now=BOOKED + timedelta(days=3)) == Plan()
+
+
+def test_who_was_not_yet_told_the_other_hour_gets_one_invitation_and_no_update():
+    desk = Desk(at_another_clock("America/Halifax"))
+    desk.plan(session())
+    desk.directory = NETWORK
+    desk.plan(session())
+    standing = [row for row in desk.rows.values() if row.kind in CALENDAR and row.site == "sainte-justine"]
+    assert [row.kind for row in standing if row.state == "due"] == ["invitation"]
+
+
+def test_a_contact_who_comes_with_another_configuration_is_invited_now_and_not_at_the_hour_of_the_booking():
+    """A mail dated months ago would lie among the old ones."""
+    desk, later = invited(), BOOKED + timedelta(days=10, milliseconds=7)
+    desk.directory = network(
+        calais=replace(NETWORK.sites["calais"], contacts=("staff@calais.example", "garde@x.example"))
+    )
+    plan = desk.plan(session(), now=later)
+    assert [(row.kind, row.due_at, row.state) for row in plan.new] == [
+        ("invitation", BOOKED + timedelta(days=10), "due"),
+        ("reminder", datetime(2027, 1, 20, 14, tzinfo=UTC), "due"),
+    ]
+    assert {row.recipient for row in plan.new} == {"garde@x.example"}
 
 
 def test_an_address_that_left_the_configuration_hears_nothing_while_its_site_still_comes():

@@ -44,6 +44,8 @@ SESSIONS = {"OWN": OWN, "WITH": WITH, "NEAR": NEAR, "OTHER": OTHER, "FAR": FAR}
 OBJECTS = {
     "-": None,
     **SESSIONS,
+    "calais-in-OWN": SiteRef("calais", OWN),
+    "lille-in-OWN": SiteRef("lille", OWN),
     "calais-in-WITH": SiteRef("calais", WITH),
     "lille-in-WITH": SiteRef("lille", WITH),
     "montreal-in-NEAR": SiteRef("montreal", NEAR),
@@ -89,6 +91,15 @@ answer          montreal-in-NEAR    yes    no      yes      yes   no         no
 answer          lille-in-OTHER      yes    no      no       no    no         no
 answer          seclin-in-OTHER     yes    no      no       yes   no         no
 answer          tours-in-FAR        yes    no      no       no    no         no
+
+read_notices    calais-in-WITH      yes    yes     yes      yes   yes        no
+read_notices    lille-in-WITH       yes    no      yes      yes   no         no
+read_notices    calais-in-OWN       yes    yes     yes      yes   yes        no
+read_notices    lille-in-OWN        yes    yes     yes      yes   yes        no
+read_notices    montreal-in-NEAR    yes    no      yes      yes   no         no
+read_notices    lille-in-OTHER      yes    no      no       no    no         no
+read_notices    seclin-in-OTHER     yes    no      no       yes   no         no
+read_notices    tours-in-FAR        yes    no      no       no    no         no
 
 close           calais              yes    yes     yes      yes   no         no
 close           lille               yes    no      yes      yes   no         no
@@ -156,7 +167,7 @@ def test_the_table_above_asks_about_every_action_and_every_object():
     assert {name for _, name, *_ in asked} == set(OBJECTS)
 
 
-@pytest.mark.parametrize("action", ["book", "change", "answer", "close", "feed", "read_sessions"])
+@pytest.mark.parametrize("action", ["book", "change", "answer", "close", "feed", "read_notices", "read_sessions"])
 @pytest.mark.parametrize("name", ["-", "mcu"])
 def test_an_action_on_something_it_does_not_concern_is_refused(action, name):
     assert not may(ACTORS["perinat"], action, OBJECTS[name], DIRECTORY)

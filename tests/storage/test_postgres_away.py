@@ -16,7 +16,7 @@ from perinat_sched.storage.tables import meta
 from tests.conftest import opened
 from tests.postgres import PostgresServer
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("postgres-away")]  # its server is started once
 
 
 async def put(tx: Tx, key: str) -> None:

@@ -69,7 +69,9 @@ async def test_a_token_that_writes_too_fast_waits_and_others_do_not(services: Se
         assert (await other("DELETE", "/feeds/x")).status == 404
 
 
-async def test_a_feed_address_that_is_read_too_fast_waits(services: Services) -> None:
+async def test_a_feed_address_that_is_read_too_fast_waits_and_its_neighbours_do_not__http_10(
+    services: Services,
+) -> None:
     slow = replace(services, feed_reads=Limit(1, Seconds()))
     async with TestClient(TestServer(application(slow))) as client:
         api = Api(client, slow)

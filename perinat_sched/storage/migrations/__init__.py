@@ -33,6 +33,11 @@ def revisions(connection: Connection) -> tuple[str, ...]:
     return MigrationContext.configure(connection).get_current_heads()
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether a database is of the revision of this version."""
+    return set(revisions(connection)) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
 def check_known(found: tuple[str, ...]) -> None:
     """Raises DatabaseTooNew unless this version of the software has every one of these revisions."""
     script = ScriptDirectory.from_config(_config())

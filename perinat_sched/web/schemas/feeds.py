@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from perinat_sched.feeds.subscription import LONGEST_LABEL
-from perinat_sched.web.schemas.base import RFC3339, Asked, Code, KindCode, Told
+from perinat_sched.web.schemas.base import RFC3339, Asked, Code, KindCode, QueryInt, Told
 from perinat_sched.web.schemas.directory import Language
 from perinat_sched.web.schemas.sessions import Confirmed
+
+LONGEST_ALARM = 1440  # minutes
 
 Scope = Literal["site", "room", "network"]  # "person" comes with people
 Detail = Literal["full", "kind", "busy"]
@@ -27,6 +29,16 @@ class FeedRequest(Asked):
     no_patient_data: Confirmed = False
 
 
+class FeedQuery(Asked):
+    """A variant of a feed. What else stands in an address is some program's own business."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    alarm: Annotated[QueryInt, Field(ge=1, le=LONGEST_ALARM)] | None = None
+    cancelled: Literal["yes", "no"] = "yes"
+    format: Literal["ics", "ifb"] = "ics"  # ifb: only when the site or room is taken (VFREEBUSY)
+
+
 class FeedOut(Told):
     """A feed; its address is shown once, when it is opened."""
 
@@ -38,6 +50,8 @@ class FeedOut(Told):
     language: Language
     kinds: list[str]
     created_at: RFC3339
+    last_read_at: RFC3339 | None
+    last_read_by: str  # the calendar program; empty where it did not say
 
 
 class FeedOpened(FeedOut):
@@ -45,6 +59,7 @@ class FeedOpened(FeedOut):
 
     url: str
     webcal_url: str
+    page_url: str  # how to subscribe, for people
 
 
 class FeedList(Told):

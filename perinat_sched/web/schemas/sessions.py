@@ -152,7 +152,7 @@ class WarningOut(Told):
     """What a reader should notice."""
 
     code: Literal["unusual-local-time", "optional-site-not-free", "place-lost"]
-    site: str
+    site: str | None = Field(description="Null: the bridge")
     detail: str
 
 
@@ -188,21 +188,4 @@ class SessionOut(Told):
 
 class SessionList(Told):
     items: list[SessionOut]
-    next: str | None
-
-
-class NoticeOut(Told):
-    """A mail about a session: to whom, when, and what became of it."""
-
-    kind: str
-    recipient: str
-    due_at: RFC3339
-    state: Literal["due", "sent", "failed", "skipped"]
-    attempts: int
-    sent_at: RFC3339 | None
-    message_id: str
-
-
-class NoticeList(Told):
-    items: list[NoticeOut]
     next: str | None

@@ -1,0 +1,84 @@
+"""What this process keeps of feeds: the last edition of each variant, what it was made from, and what is gone."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from perinat_sched.feeds.calendar import Piece
+from perinat_sched.feeds.edition import Edition, Facts, Options
+from perinat_sched.feeds.store import Feed
+from perinat_sched.people.store import TokenRow
+
+SHELF_BYTES = 64 * 1024 * 1024
+MOST_GONE = 10_000
+OVERHEAD = 2_000  # bytes of what is kept besides an edition, about
+
+Key = tuple[str, Options]  # the hash of the address' secret, and what is asked for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What the database said of an address when it was last asked."""
+
+    feed: Feed
+    owner: TokenRow
+    day: date  # UTC
+    stamp: int | None  # of `Changes`, taken before the database was asked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A variant of a feed as it was then."""
+
+    standing: Standing
+    state: str  # SHA-256 of everything the edition is made from
+    frame: str  # likewise, without the sessions: what every piece is made from
+    facts: Facts
+    edition: Edition | None = None  # None: nobody has needed the bytes here
+    pieces: Mapping[str, Piece] = field(default_factory=dict)  # by "id:revision"
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about: pieces are as long as the plain edition together."""
+        return OVERHEAD + (2 * len(self.edition.plain) + len(self.edition.packed) if self.edition else 0)
+
+
+@dataclass
+class Shelf:
+    """Within `limit` bytes; the longest unread goes first."""
+
+    limit: int = SHELF_BYTES
+    _kept: OrderedDict[Key, Kept] = field(default_factory=OrderedDict)
+    _size: int = 0
+    _gone: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def get(self, key: Key) -> Kept | None:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+        return kept
+
+    def put(self, key: Key, kept: Kept) -> None:
+        self._remove(key)
+        self._kept[key] = kept
+        self._size += kept.size
+        while self._size > self.limit:
+            self._remove(next(iter(self._kept)))
+
+    def end(self, hashed: str) -> None:
+        """This address is gone for good: nothing revoked or expired comes back."""
+        for key in [key for key in self._kept if key[0] == hashed]:
+            self._remove(key)
+        self._gone[hashed] = None
+        if len(self._gone) > MOST_GONE:
+            self._gone.popitem(last=False)
+
+    def ended(self, hashed: str) -> bool:
+        return hashed in self._gone
+
+    def _remove(self, key: Key) -> None:
+        if (kept := self._kept.pop(key, None)) is not None:
+            self._size -= kept.size

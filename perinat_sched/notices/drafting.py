@@ -1,0 +1,130 @@
+"""Drafting: what a claimed mail says at this moment, and whether it is to be sent at all.
+
+A mail settles one notice, or several where reminders fall due together: those that are no longer true drop out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from perinat_sched.booking.session import Session
+from perinat_sched.notices import drift, messages, policy, store
+from perinat_sched.notices.notice import Notice, OddPeriod, Reason, message_id, told_before
+from perinat_sched.notices.readers import fold
+from perinat_sched.sites.network import Directory
+from perinat_sched.storage.database import Tx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What some mails are about, as it was at one moment."""
+
+    rows: Mapping[str, Sequence[Notice]]  # by session, as they were planned
+    sessions: Mapping[str, Session]
+    periods: Mapping[OddPeriod, Sequence[Session]]
+    unwanted: Set[str]  # addresses that want no reminders, casefolded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A mail as it would leave now. Without rows there is nothing to send; what is not ours any more is in no list."""
+
+    rows: tuple[Notice, ...]  # that it settles
+    against: tuple[tuple[Notice, Reason], ...] = ()  # that must not be sent
+    about: tuple[Session, ...] = ()  # as they were read
+    message: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafting:
+    """Reads what mails are about, and writes them."""
+
+    directory: Directory
+    mail_from: str
+    stop_url: Callable[[str], str] | None = None  # of an address: where its reminders are stopped
+
+    async def read(self, tx: Tx, mails: Sequence[Sequence[Notice]]) -> Known:
+        """All that is to be known of these mails, in few statements."""
+        rows = [row for mail in mails for row in mail]
+        ids = list(dict.fromkeys(row.session_id for row in rows))
+        periods = {row.facts for row in rows if isinstance(row.facts, OddPeriod)}
+        reminded = [row.recipient for row in rows if row.kind == "reminder"]
+        return Known(
+            rows=await store.of_sessions(tx, ids),
+            sessions={session.id: session for session in await store.sessions_by_id(tx, ids)},
+            periods={period: await store.sessions_of(tx, period) for period in periods},
+            unwanted=await store.unsubscribed(tx, reminded) if reminded else set(),
+        )
+
+    def draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
+        """The mail that these claimed rows make."""
+        held = [row for row in mail if any(_same_claim(row, each) for each in known.rows[row.session_id])]
+        if held and isinstance(period := held[0].facts, OddPeriod):
+            return self._warning(known, held[0], period, now)
+        good: list[tuple[Notice, Session]] = []
+        against: list[tuple[Notice, Reason]] = []
+        for row in held:
+            session = known.sessions[row.session_id]
+            reason = self._objection(row, session, known, now)
+            if reason:
+                against.append((row, reason))
+            else:
+                good.append((row, session))
+        if not good:
+            return Draft(rows=(), against=tuple(against))
+        return self._written(good, against, known)
+
+    def _objection(self, row: Notice, session: Session, known: Known, now: datetime) -> Reason | None:
+        if row.expires_at <= now:
+            return "too-late"
+        if row.kind == "reminder" and fold(row.recipient) in known.unwanted:
+            return "unsubscribed"
+        return policy.objection(row, session, self.directory, known.rows[session.id])
+
+    def _written(
+        self,
+        good: Sequence[tuple[Notice, Session]],
+        against: Sequence[tuple[Notice, Reason]],
+        known: Known,
+    ) -> Draft:
+        keys = [row.key for row, _ in good]
+        named = message_id(keys, messages.domain_of(self.mail_from))
+        rows = tuple(replace(row, message_id=named) for row, _ in good)
+        about = {session.id: (row, session) for row, (_, session) in zip(rows, good, strict=True)}
+        return Draft(
+            rows=rows,
+            against=tuple(against),
+            about=tuple(session for _, session in about.values()),
+            message=self._compose(list(about.values()), known),
+        )
+
+    def _compose(self, about: Sequence[tuple[Notice, Session]], known: Known) -> bytes:
+        notice, session = about[0]
+        stop_url = self.stop_url(notice.recipient) if self.stop_url and notice.kind == "reminder" else None
+        if len(about) > 1:
+            return messages.digest(about, self.directory, mail_from=self.mail_from, stop_url=stop_url)
+        told = told_before(notice, known.rows[session.id])
+        invitations = [row.message_id for row in told if row.kind == "invitation"]
+        return messages.compose(
+            notice,
+            session,
+            self.directory,
+            mail_from=self.mail_from,
+            before=told[-1].news if told else None,
+            thread=invitations[-1] if invitations else None,
+            stop_url=stop_url,
+        )
+
+    def _warning(self, known: Known, row: Notice, period: OddPeriod, now: datetime) -> Draft:
+        sessions = [session for session in known.periods[period] if session.start > now]
+        theirs = drift.concerned(sessions, self.directory, period).get(fold(row.recipient))
+        if not theirs:
+            return Draft(rows=(), against=((row, "superseded"),))
+        message = messages.warning(row, period, theirs, self.directory, mail_from=self.mail_from)
+        return Draft(rows=(row,), about=tuple(theirs), message=message)
+
+
+def _same_claim(claimed: Notice, row: Notice) -> bool:
+    return (claimed.id, claimed.lease) == (row.id, row.lease)

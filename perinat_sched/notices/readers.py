@@ -1,0 +1,93 @@
+"""Who reads about a session, what they must hear of it, and when they are reminded: what follows from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from perinat_sched import zones
+from perinat_sched.booking.session import Session
+from perinat_sched.notices.notice import Address, Facts, Kind
+from perinat_sched.sites.network import Directory, Reminder, Site
+
+THE_BRIDGE = ""  # where a site's code stands: the session has lost its bridge
+
+
+def fold(address: str) -> str:
+    """Addresses that differ in case alone are one reader's."""
+    return address.casefold()
+
+
+def contacts(directory: Directory, site: str) -> tuple[str, ...]:
+    """Who reads for a site; nobody, for one that the configuration no longer has."""
+    known = directory.sites.get(site)
+    return known.contacts if known else ()
+
+
+def answered_by(sessions: Iterable[Session], directory: Directory) -> Site | None:
+    """The site that an answer to a mail about these sessions reaches: their host, where all have one and the same."""
+    hosts = {session.host_site for session in sessions}
+    host = directory.sites.get(hosts.pop()) if len(hosts) == 1 else None
+    return host if host and host.contacts else None
+
+
+def readers_of(session: Session, directory: Directory) -> dict[str, Address]:
+    """Who is to know of a session, by address: each once, for the first of their sites. Nobody when cancelled."""
+    readers: dict[str, Address] = {}
+    if session.status != "cancelled":
+        for part in session.taking_part():
+            for contact in contacts(directory, part.site):
+                readers.setdefault(fold(contact), Address(recipient=contact, site=part.site))
+    return readers
+
+
+def facts_for(session: Session, directory: Directory, site: str) -> Facts:
+    """What the readers at a site must hear of a session."""
+    part = session.participation(site)
+    known = directory.sites.get(site)
+    zone = known.timezone if known else session.timezone
+    return Facts(
+        site=site,
+        start=session.start,
+        duration=session.duration,
+        timezone=session.timezone,
+        join_url=session.join_url,
+        room=part.room if part else None,
+        sites=tuple(sorted(session.sites)),
+        host=session.host_site,
+        lost=bool(part and part.lost),
+        wall=session.wall_start,
+        local=zones.to_local(session.start, zone),
+        zone=zone,
+    )
+
+
+def concerns(session: Session) -> dict[Kind, list[str]]:
+    """What the host is told of, by site; nobody's business once the session is cancelled.
+
+    The required sites that do not come; the places that no longer fit (the host's own is among what it hears as a
+    reader), and the bridge.
+    """
+    if session.status == "cancelled":
+        return {"declined": [], "place-lost": []}
+    refusing = [part.site for part in session.participations if part.required and part.answer == "declined"]
+    lost = [part.site for part in session.taking_part() if part.lost and part.site != session.host_site]
+    return {"declined": refusing, "place-lost": [*lost, *([THE_BRIDGE] if session.bridge_lost else [])]}
+
+
+def leads(session: Session, directory: Directory) -> Sequence[Reminder]:
+    """How long before the start the readers of a session are reminded."""
+    kind = directory.kinds.get(session.kind)
+    return kind.reminders if kind else ()
+
+
+def reminds_at(session: Session, lead: Reminder) -> datetime:
+    """When (UTC) a reminder of `session` is due: days in the wall time of its zone, the rest in elapsed time.
+
+    An hour that the clocks skip that day is read with the offset before the gap, a repeated one as the first
+    (RFC 5545 § 3.3.5).
+    """
+    if not lead.days:
+        return session.start - lead.rest
+    wall = session.wall_start - timedelta(days=lead.days)
+    return wall.replace(tzinfo=zones.zone(session.timezone)).astimezone(UTC) - lead.rest

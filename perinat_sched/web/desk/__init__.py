@@ -1,0 +1,1 @@
+"""Pages for people: what signed-in coordinators and clinicians see, and how they get in."""

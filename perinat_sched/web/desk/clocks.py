@@ -1,0 +1,66 @@
+"""Clocks in words: second clocks, and weeks in which two of them are not as far apart as usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from itertools import combinations
+
+from perinat_sched import i18n, zones
+from perinat_sched.i18n import Message, say
+from perinat_sched.sites.network import Directory, Language, Site
+from perinat_sched.web.desk import timetable
+
+
+def unusual(language: Language, first: date, zone: str, sites: Iterable[Site]) -> Iterable[str]:
+    """Each pair of clocks whose difference is not the usual one on some day of the week, and on which days."""
+    cities = {site.timezone: site.city for site in reversed(list(sites))}
+    for one, other in combinations(sorted(cities, key=lambda name: name != zone), 2):
+        odd = [day for day in timetable.days(first) if zones.is_unusual(noon(day, zone), one, other)]
+        if not odd:
+            continue
+        midday = noon(odd[0], zone)
+        apart = abs(zones.offset(midday, one) - zones.offset(midday, other))
+        last = i18n.day(noon(odd[-1], zone), language)
+        when = Message("from {first} to {last}", first=i18n.day(midday, language), last=last)
+        message = Message(
+            "Unusual difference of clocks: {apart} between {one} and {other}, {when}.",
+            apart=_hours(apart),
+            one=i18n.place_of(one, language, cities[one]),
+            other=i18n.place_of(other, language, cities[other]),
+            when=when if len(odd) > 1 else last,
+        )
+        yield say(message, language)
+
+
+def _hours(apart: timedelta) -> str:
+    hours, minutes = divmod(apart // timedelta(minutes=1), 60)
+    return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
+
+
+def heads(language: Language, first: date, zone: str, clock: Site | None) -> list[str]:
+    """The heads of the second clock's columns; where there are two, each with its days."""
+    if clock is None:
+        return []
+    name = i18n.whose(noon(first, clock.timezone), language, i18n.place_of(clock.timezone, language, clock.city))
+    groups = timetable.clocks(first, zone, clock.timezone)
+    if len(groups) == 1:
+        return [name]
+    spans = [
+        (i18n.weekday(noon(g.days[0], zone), language), i18n.weekday(noon(g.days[-1], zone), language)) for g in groups
+    ]
+    return [f"{name}, {one if one == last else f'{one}–{last}'}" for one, last in spans]
+
+
+def choices(language: Language, directory: Directory, zone: str) -> list[tuple[str, str]]:
+    """A site for each clock that differs from this one."""
+    found: dict[str, Site] = {}
+    for site in directory.sites.values():
+        if site.timezone != zone and site.active:
+            found.setdefault(site.timezone, site)
+    return [(site.code, i18n.place_of(name, language, site.city)) for name, site in found.items()]
+
+
+def noon(day: date, zone: str) -> datetime:
+    """The hour at which a day is named: no zone changes its clocks at noon."""
+    return datetime.combine(day, time(12), tzinfo=zones.zone(zone))

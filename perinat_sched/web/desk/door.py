@@ -1,0 +1,119 @@
+"""The door of the pages: who visits, does the form come from one of our pages, what does it say; then the handler.
+
+A form is accepted only from our own origin, as the browser itself testifies (Sec-Fetch-Site, else Origin), and once
+signed in only with the token that stands in the pages of this sign-in. Errors are told by `errors`, in the middleware.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from perinat_sched.errors import Forbidden, InvalidRequest, Unauthenticated
+from perinat_sched.i18n import Message
+from perinat_sched.people.sign_in import LONGEST, SignedIn
+from perinat_sched.web import reading
+from perinat_sched.web.call import CALLER
+from perinat_sched.web.desk.page import SIGNED_IN, Page, PageForm, Visit, chosen_language
+from perinat_sched.web.services import SERVICES, Services
+
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 200
+FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
+
+
+def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler of a page as aiohttp calls it."""
+
+    async def enter(request: web.Request) -> web.Response:
+        services = request.app[SERVICES]
+        visitor = await _visitor(request, services)
+        if page.signed_in and visitor is None:
+            raise Unauthenticated(Message("Sign in to go on."))
+        form = None
+        if page.method == "POST":
+            _from_our_origin(request, services)
+            form = await _form(page, request, visitor)
+            if visitor is not None:
+                services.writes.count(visitor.token.id)
+        visit = Visit(
+            request=request,
+            services=services,
+            language=chosen_language(request),
+            query=reading.query(page.query, request),
+            form=form,
+        )
+        return await page.handler(visit)
+
+    return enter
+
+
+async def _visitor(request: web.Request, services: Services) -> SignedIn | None:
+    cookie = request.cookies.get(cookie_name(services))
+    if not cookie:
+        return None
+    try:
+        visitor = await services.sign_ins.authenticate(cookie)
+    except Unauthenticated:
+        return None
+    request[SIGNED_IN], request[CALLER] = visitor, visitor.actor
+    return visitor
+
+
+def _from_our_origin(request: web.Request, services: Services) -> None:
+    """Raises Forbidden unless the browser says that the form comes from us; who says nothing is no browser."""
+    site = request.headers.get("Sec-Fetch-Site")
+    ours = site == "same-origin" if site else request.headers.get("Origin") == origin(services)
+    if not ours:
+        raise Forbidden(FOREIGN)
+
+
+async def _form(page: Page, request: web.Request, visitor: SignedIn | None) -> Any:
+    raw = await reading.body(request, FORM)
+    try:
+        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:  # no UTF-8, or too many fields
+        raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
+    form = reading.parameters(page.form or PageForm, pairs)
+    if visitor is not None and page.signed_in:
+        sent = dict(pairs).get("form_token", "")
+        if not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
+            raise Forbidden(FOREIGN)
+    return form
+
+
+def origin(services: Services) -> str:
+    """Scheme, host and port under which we are known."""
+    parts = urlsplit(services.settings.public_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def secure(services: Services) -> bool:
+    return services.settings.public_url.startswith("https:")
+
+
+def cookie_name(services: Services) -> str:
+    """With `__Host-` browsers take the cookie from this host alone, over https alone."""
+    return "__Host-perinat" if secure(services) else "perinat"
+
+
+def let_in(response: web.Response, services: Services, cookie: str) -> None:
+    """Give the browser its cookie."""
+    response.set_cookie(
+        cookie_name(services),
+        cookie,
+        path="/",
+        max_age=int(LONGEST.total_seconds()),
+        httponly=True,
+        secure=secure(services),
+        samesite="Lax",
+    )
+
+
+def let_out(response: web.Response, services: Services) -> None:
+    """Take the cookie back."""
+    response.del_cookie(cookie_name(services), path="/", httponly=True, secure=secure(services), samesite="Lax")

@@ -1,0 +1,47 @@
+"""What went wrong, as a page: the same words as the API's problem, with a way out.
+
+Without a sign-in the sign-in page itself is shown, and leads back to where one wanted to go.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from perinat_sched import logs
+from perinat_sched.errors import InvalidRequest, PerinatError, Unauthenticated
+from perinat_sched.people.sign_in import own_path
+from perinat_sched.web import problems
+from perinat_sched.web.desk import html
+from perinat_sched.web.desk.routes import PATHS
+
+
+def for_people(request: web.Request) -> bool:
+    """Whether a page is asked for: by its address, or, where there is nothing at all, by a browser."""
+    resource = request.match_info.route.resource
+    if resource is not None:
+        return resource.canonical in PATHS
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+
+
+def page(request: web.Request, error: PerinatError) -> web.Response:
+    """The page that tells of an error."""
+    kind = problems.type_of(error)
+    if isinstance(error, Unauthenticated):
+        wanted = own_path(request.path_qs) if request.method == "GET" else ""
+        response = html.respond(
+            request, "sign_in.html.j2", kind.status, next=wanted, address="", why=error.message, wrong=None
+        )
+    else:
+        details = [one.message for one in error.errors] if isinstance(error, InvalidRequest) else [error.message]
+        response = html.respond(
+            request,
+            "error.html.j2",
+            kind.status,
+            title=kind.title,
+            details=details,
+            request_id=logs.request_id.get() if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,
+        )
+    response.headers.update({name: value for name, value in problems.headers(error).items() if name != "Connection"})
+    return response

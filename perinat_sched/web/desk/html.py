@@ -1,0 +1,111 @@
+"""Pages as HTML: one template environment, the words of the catalogue, addresses that keep the language chosen.
+
+Everything is escaped unless a template of ours says otherwise, and none does; an undefined value is an error. Nothing
+is inline and nothing comes from another host, so the policy begins with `default-src 'none'`. Links are built from
+`public_url`, never from the request's Host.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from perinat_sched.i18n import Message, say
+from perinat_sched.people.sign_in import own_path
+from perinat_sched.sites.network import Language
+from perinat_sched.web.desk.page import SIGNED_IN, chosen_language
+from perinat_sched.web.services import SERVICES
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The templates of the pages."""
+    return Environment(
+        loader=PackageLoader("perinat_sched.web", "templates/desk"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def address(request: web.Request, path: str, **asked: str | None) -> str:
+    """A path of ours with its question, under the path of `public_url`; the language chosen goes along."""
+    path, _, question = path.partition("?")
+    wanted = {"lang": request.query.get("lang")} | dict(parse_qsl(question, keep_blank_values=True)) | asked
+    question = urlencode({name: value for name, value in wanted.items() if value is not None})
+    return root(request) + quote(path, safe="/~") + (f"?{question}" if question else "")
+
+
+def root(request: web.Request) -> str:
+    """The path under which the service is reached: empty unless `public_url` has one."""
+    return urlsplit(request.app[SERVICES].settings.public_url).path
+
+
+def respond(request: web.Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> web.Response:
+    """A page, said in the visitor's language."""
+    language = chosen_language(request)
+
+    def words(text: str, **places: object) -> str:
+        return say(Message(text, **places), language)
+
+    def said(message: Message) -> str:
+        return say(message, language)
+
+    def link(path: str, **asked: str | None) -> str:
+        return address(request, path, **asked)
+
+    page = environment().get_template(template)
+    text = page.render(
+        _=words,
+        said=said,
+        link=link,
+        root=root(request),
+        language=language,
+        other=_in_other_language(request, language),
+        visitor=request.get(SIGNED_IN),
+        **values,
+    )
+    return web.Response(status=status, text=text, content_type="text/html", headers=_headers(language))
+
+
+def see(request: web.Request, path: str) -> web.Response:
+    """Go on to another page of ours."""
+    return web.Response(
+        status=HTTPStatus.SEE_OTHER, headers={"Location": address(request, path), "Cache-Control": "no-store"}
+    )
+
+
+def _in_other_language(request: web.Request, language: Language) -> str:
+    """This page in the other language. Of the answer to a form, which nobody can ask for again: the first page."""
+    other = "en" if language == "fr" else "fr"
+    path = own_path(request.path) if request.method in ("GET", "HEAD") else ""  # "//host" is no path of ours
+    if not path:
+        return root(request) + f"/sign-in?lang={other}"
+    return root(request) + path + "?" + urlencode({**request.query, "lang": other})
+
+
+def _headers(language: Language) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "Content-Language": language,
+        "Content-Security-Policy": POLICY,
+        "Referrer-Policy": "same-origin",  # with no-referrer, browsers write "Origin: null" on our own forms
+        "Vary": "Accept-Language, Cookie",
+    }

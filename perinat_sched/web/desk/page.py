@@ -1,0 +1,104 @@
+"""A page: one method of one address, whether one must be signed in, what it reads; and a visit to it.
+
+The table in `routes` is made of `Page`s; `door` lets visitors in. A page is no part of the API: it answers HTML, takes
+forms, and knows its visitor by a cookie. What somebody may do is the same: a visit acts as the token's `Actor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from perinat_sched.errors import Unauthenticated
+from perinat_sched.i18n import Message, language_of
+from perinat_sched.people.access import Actor
+from perinat_sched.people.sign_in import SignedIn
+from perinat_sched.sites.network import Language
+from perinat_sched.web.schemas.base import Asked
+from perinat_sched.web.services import Services
+
+Q = TypeVar("Q", bound=BaseModel)
+F = TypeVar("F", bound=BaseModel | None)
+
+SIGNED_IN = web.RequestKey("signed-in", SignedIn)
+
+
+class PageQuery(Asked):
+    """In which language, when not the browser's."""
+
+    lang: Literal["fr", "en"] | None = None
+
+
+class PageForm(Asked):
+    """What every form of a signed-in page carries."""
+
+    form_token: str = Field(default="", max_length=100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit(Generic[Q, F]):
+    """A request for a page whose visitor, question and form were read and found good."""
+
+    request: web.Request
+    services: Services
+    language: Language
+    query: Q
+    form: F
+
+    @property
+    def visitor(self) -> SignedIn | None:
+        """Who is signed in, if anybody."""
+        return self.request.get(SIGNED_IN)
+
+    @property
+    def who(self) -> SignedIn:
+        """Who is signed in. Raises Unauthenticated."""
+        if self.visitor is None:
+            raise Unauthenticated(Message("Sign in to go on."))
+        return self.visitor
+
+    @property
+    def actor(self) -> Actor:
+        return self.who.actor
+
+    @property
+    def zone(self) -> str:
+        """Whose hours the visitor reads: those of the first own site, else of the first site that is hers to see."""
+        directory = self.services.directory
+        own = [site for code, site in directory.sites.items() if code in self.actor.sites]
+        of_networks = [site for site in directory.sites.values() if self.actor.networks.intersection(site.networks)]
+        return next(iter([*own, *of_networks, *directory.sites.values()])).timezone
+
+    def path(self, name: str) -> str:
+        """A variable part of the address, decoded."""
+        return self.request.match_info[name]
+
+
+Handler = Callable[[Visit[Any, Any]], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One line of the table of pages."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+    signed_in: bool = True  # whether one must be
+    query: type[PageQuery] = PageQuery
+    form: type[Asked] | None = None
+
+
+def chosen_language(request: web.Request) -> Language:
+    """The one that the address names, else the browser's; French unless English wins."""
+    match request.query.get("lang"):
+        case "fr":
+            return "fr"
+        case "en":
+            return "en"
+        case _:
+            return language_of(request.headers.get("Accept-Language"))
