@@ -167,9 +167,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         series_upkeep=SeriesUpkeep(
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
-        series_import=SeriesImport(
-            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
-        ),
+        series_import=series_import_of(settings, database, clock),
         closures=closures,
         feeds=feeds,
         publisher=publisher,
@@ -203,6 +201,17 @@ def chores(services: Services) -> list[Chore]:
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:
     """What only reads."""
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+def series_import_of(settings: Settings, database: Database, clock: Clock) -> SeriesImport:
+    """What makes sessions of a spreadsheet."""
+    return SeriesImport(
+        database=database,
+        directory=settings.directory,
+        calendars=settings.calendars,
+        clock=clock,
+        enquiries=enquiries_of(settings, database, clock),
+    )
 
 
 def recalculation_of(settings: Settings, database: Database, clock: Clock) -> Recalculation:

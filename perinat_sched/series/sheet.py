@@ -12,6 +12,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from perinat_sched.errors import InvalidRequest
 
@@ -71,6 +72,15 @@ def read(content: bytes) -> Sheet:
     if len(header) > MOST_COLUMNS:
         raise InvalidRequest.of("file", "A file has at most {most} columns.", most=MOST_COLUMNS)
     return Sheet(header=header, rows=tuple(_as_wide(row, len(header)) for row in rows))
+
+
+def opened(file: Path) -> bytes:
+    """What is in a file, as far as it may be read. Raises InvalidRequest."""
+    try:
+        with file.open("rb") as content:
+            return content.read(LARGEST + 1)
+    except OSError as error:
+        raise InvalidRequest.of("file", "{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
 
 
 def _decoded(content: bytes) -> str:
