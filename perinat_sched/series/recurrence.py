@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import NoReturn
 
@@ -220,6 +220,14 @@ def fixed(rule: Rule, start: datetime) -> Rule:
     if rule.frequency == "MONTHLY":
         return replace(rule, by_month_day=(start.day,))
     return rule
+
+
+def at_another_hour(rule: Rule, before: time, after: time) -> Rule:
+    """The same days at another hour: an UNTIL between the two hours would take the last day away, or add one."""
+    if rule.until is None or (rule.until.time() >= before) == (rule.until.time() >= after):
+        return rule
+    last = rule.until.date() if rule.until.time() >= before else rule.until.date() - timedelta(days=1)
+    return replace(rule, until=datetime.combine(last, after))
 
 
 def first(rule: Rule, since: datetime, until: datetime) -> datetime | None:
