@@ -92,7 +92,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=places,
-                network=network or "",
+                networks=[network] if network else [],
             )
         return found, ground
 
@@ -137,7 +137,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=(*proposal.needed, *proposal.optional),
-                network=proposal.network,
+                networks=[proposal.network],
                 except_session=except_session,
             )
 

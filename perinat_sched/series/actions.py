@@ -65,7 +65,7 @@ class SeriesBookings(SeriesBase):
         draft = new.session
         sites = (draft.host_site, *draft.required_sites, *draft.optional_sites)
         window = window_of(when.times, draft.timezone, draft.duration)
-        standing = await self.standing(tx, sites, draft.network, window, lock=lock)
+        standing = await self.standing(tx, sites, [draft.network], window, lock=lock)
         placed = self.planner(actor, standing, new.created_at).book(new, when.times)
         return Plan(series=new, placed=placed, unmatched=when.unmatched, standing=standing)
 

@@ -89,12 +89,14 @@ class SeriesBase:
             raise Forbidden
         return found
 
-    async def standing(self, tx: Tx, sites: Iterable[str], network: str, window: Interval, *, lock: bool) -> Standing:
+    async def standing(
+        self, tx: Tx, sites: Iterable[str], networks: Collection[str], window: Interval, *, lock: bool
+    ) -> Standing:
         """Everything that can touch these sites' sessions in a window; `lock`: nobody else takes it meanwhile."""
         known = [code for code in dict.fromkeys(sites) if code in self.directory.sites]
         if lock:
             rooms = [("room", room.code) for code in known for room in self.directory.sites[code].rooms]
-            bridges = [("bridge", bridge.code) for bridge in self.directory.bridges_of(network)]
+            bridges = [("bridge", one.code) for network in networks for one in self.directory.bridges_of(network)]
             await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
         ground = await ground_store.ground(
             tx,
@@ -103,7 +105,7 @@ class SeriesBase:
             now=self.now(),
             window=window.widened(NEAREST_WITHIN, NEAREST_WITHIN),
             sites=known,
-            network=network,
+            networks=networks,
         )
         return Standing(ground)
 
@@ -169,7 +171,7 @@ class SeriesBase:
         longest = max(draft.duration, *(one.duration for one in sessions))
         times = [*(zones.to_local(one.start, draft.timezone).replace(tzinfo=None) for one in sessions), *walls]
         return await self.standing(
-            tx, sorted(sites), draft.network, window_of(times, draft.timezone, longest), lock=True
+            tx, sorted(sites), [draft.network], window_of(times, draft.timezone, longest), lock=True
         )
 
     async def wrote(

@@ -16,10 +16,10 @@ from perinat_sched import zones
 from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import Changes as SessionChanges
-from perinat_sched.booking.session import Session
+from perinat_sched.booking.session import Draft, Session
 from perinat_sched.errors import InvalidRequest, RevisionMismatch
 from perinat_sched.people.access import Actor
-from perinat_sched.series import merging, request, splitting, store
+from perinat_sched.series import merging, recurrence, request, splitting, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, whole, window_of
 from perinat_sched.series.planning import Placed, by_date
 from perinat_sched.series.series import WALL, OnConflict, Series, Whole, taking_part
@@ -98,6 +98,8 @@ class SeriesChanges(SeriesBase):
             sequence=old.sequence if cut is None else 0,
             updated_at=now,
         )
+        if changes.rrule is None and new.rrule is not None:
+            new = replace(new, rrule=_on_the_same_days(new.rrule, base.session, new.session))
         if cut is None:
             return new
         series_id = str(uuid.uuid4())
@@ -139,7 +141,7 @@ class SeriesChanges(SeriesBase):
         sites |= {site for one in open_ for site in one.sites}
         walls = [*(one.wall_start for one in open_), *times, draft.wall_start]
         standing = await self.standing(
-            tx, sorted(sites), draft.network, window_of(walls, draft.timezone, draft.duration), lock=True
+            tx, sorted(sites), [draft.network], window_of(walls, draft.timezone, draft.duration), lock=True
         )
         planner = self.planner(actor, standing, now)
         alive = {wall: one for wall, one in pairs.items() if one.status != "cancelled"}
@@ -197,6 +199,13 @@ class SeriesChanges(SeriesBase):
         concerned = [*(one.session for one in plan.placed if one.session and one.changes), *cancelled]
         concerned += [one.before for one in plan.placed if one.before and one.changes]
         return Outcome(plan=None, whole=replace(await whole(tx, new, taking_part(concerned)), unmatched=plan.unmatched))
+
+
+def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:
+    """A rule whose hour or zone becomes another one, and which names no other days for that."""
+    parsed = recurrence.parse(rule, before.timezone)
+    moved = recurrence.at_another_hour(parsed, before.wall_start.time(), after.wall_start.time())
+    return rule if (moved, before.timezone) == (parsed, after.timezone) else recurrence.written(moved, after.timezone)
 
 
 def _to_come(wall: datetime, series: Series, now: datetime) -> bool:

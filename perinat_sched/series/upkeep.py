@@ -137,7 +137,7 @@ class SeriesUpkeep(SeriesBase):
             standing = await self.standing(
                 tx,
                 (draft.host_site, *draft.required_sites, *draft.optional_sites),
-                draft.network,
+                [draft.network],
                 window_of([wall], draft.timezone, draft.duration),
                 lock=True,
             )
