@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import FOR_THE_CODE, Address, Notice, Reason, Reminded, fresh, planned
 from perinat_sched.notices.readers import code_at, code_in, fold, leads, reminds_at
-from perinat_sched.sites.network import Directory
+from perinat_sched.sites.network import Directory, Reminder
 
 
 def against(notice: Notice, session: Session, directory: Directory, reader: Address | None) -> Reason | None:
@@ -63,12 +63,12 @@ class Reminding:
                     reader = self.readers.get(fold(row.recipient))
                     yield self._skipped(row, reader)
                 continue
-            address = wanted[row.key][1]
-            site = self.readers[address].site
-            if row.state == "skipped" and row.last_error != "unsubscribed" and self._in_time(row.due_at, address):
-                yield replace(row, state="due", last_error=None, site=site)
-            elif row.state == "due" and row.site != site:
-                yield replace(row, site=site)
+            lead, address = wanted[row.key]
+            now = self._as_it_falls_due(replace(row, site=self.readers[address].site), lead)
+            if row.state == "skipped" and row.last_error != "unsubscribed" and self._in_time(now.due_at, address):
+                yield replace(now, state="due", last_error=None)
+            elif row.state == "due" and now != row:
+                yield now
         known = {row.key for row in reminders}
         for key, (lead, address) in wanted.items():
             if key not in known:
@@ -85,6 +85,11 @@ class Reminding:
                     lead=lead.text,
                     skipped=None if self._in_time(due_at, address) else "too-late",
                 )
+
+    def _as_it_falls_due(self, row: Notice, lead: Reminder) -> Notice:
+        """The wall time of its hour may have become another instant: another zone of the session, a law on clocks."""
+        due_at = reminds_at(self.session, lead)
+        return row if row.attempts or row.due_at == due_at else replace(row, due_at=due_at, try_at=due_at)
 
     def _for_the_code(self, rows: Sequence[Notice]) -> Iterator[Notice]:
         """One for each reader who must know the code and is not told it otherwise; those that wait in vain go."""

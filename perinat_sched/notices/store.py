@@ -59,9 +59,10 @@ async def write(tx: Tx, plans: Sequence[tuple[Session, Plan]]) -> None:
     """Write what was planned, and up to which revision."""
     await add(tx, [row for _, plan in plans for row in plan.new])
     for row in (row for _, plan in plans for row in plan.changed):
-        values = {"state": row.state, "site": row.site, "facts": as_json(row.facts), "last_error": row.last_error}
-        lease = {"lease": row.lease, "leased_until": row.leased_until}
-        await tx.execute(update(notices).where(notices.c.id == row.id).values(values | lease))
+        values: dict[str, Any] = {"state": row.state, "site": row.site, "facts": as_json(row.facts)}
+        values |= {"due_at": row.due_at, "try_at": row.try_at, "last_error": row.last_error}
+        values |= {"lease": row.lease, "leased_until": row.leased_until}
+        await tx.execute(update(notices).where(notices.c.id == row.id).values(values))
     if plans:
         planned = update(sessions).where(sessions.c.id == bindparam("row"))
         revisions = [{"row": session.id, "planned_revision": session.revision} for session, _ in plans]
