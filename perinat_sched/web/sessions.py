@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from functools import partial
@@ -150,12 +149,7 @@ async def _expected(call: Call[Any, Any]) -> int:
 def _replay(call: Call[NoQuery, SessionRequest], key: str) -> Replay:
     meant = call.body.model_dump_json(by_alias=True)
     return Replay(
-        key=IdempotencyKey(
-            token=call.actor.token,
-            route="POST /sessions",
-            key=key,
-            fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
-        ),
+        key=IdempotencyKey.of(call.actor.token, "POST /sessions", key, meant),
         render=partial(_booked, call),
         render_refusal=partial(_refused, call),
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import find, session, sign_in, week
+from perinat_sched.web.desk import book, find, session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -34,6 +34,8 @@ PAGES = (
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
     # Find and book; what is done to a session.
     Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
+    Page(method="GET", path="/book", handler=book.show, query=book.BookQuery),
+    Page(method="POST", path="/book", handler=book.send, form=book.BookForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
