@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -156,12 +155,7 @@ async def expected(call: Call[Any, Any], present: Callable[[], Awaitable[int]]) 
 def _replay(call: Call[NoQuery, SessionRequest], key: str) -> Replay:
     meant = call.body.model_dump_json(by_alias=True)
     return Replay(
-        key=IdempotencyKey(
-            token=call.actor.token,
-            route="POST /sessions",
-            key=key,
-            fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
-        ),
+        key=IdempotencyKey.of(call.actor.token, "POST /sessions", key, meant),
         render=partial(_booked, call),
         render_refusal=partial(_refused, call),
     )

@@ -22,6 +22,14 @@ SIGNED_IN = {
     "week-network": "/week?of=network:perinat&day=2027-05-05",
     "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
     "bridge": "/bridge?day=2027-03-18",
+    "find": "/find?host=lille&site=calais&site=valenciennes&optional_site=sainte-justine&from=2027-03-10&to=2027-03-19",
+    "find-none": "/find?host=lille&site=sainte-justine&site=reunion&from=2027-01-11&to=2027-01-15",
+    "find-wrong": "/find?host=lille&site=calais&duration_minutes=7",
+    "book": "/book?host=lille&site=calais&site=sainte-justine&start=2027-03-17T15:00",
+    "book-refused": "/book?host=lille&site=calais&site=sainte-justine&start=2027-03-18T15:00",
+    "book-override": "/book?host=lille&site=lens&start=2027-03-21T15:00",
+    "book-wrong": "/book?host=lille&start=2027-10-31T02:30",
+    "book-empty": "/book",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
 }
 

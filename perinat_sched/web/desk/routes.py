@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import session, sign_in, start, subscribing, unsubscribe, week
+from perinat_sched.web.desk import book, find, session, sign_in, start, subscribing, unsubscribe, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
@@ -65,6 +65,10 @@ PAGES = (
         query=AnyQuery,
         takes="everybody",
     ),
+    # Find and book; what is done to a session.
+    Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
+    Page(method="GET", path="/book", handler=book.show, query=book.BookQuery),
+    Page(method="POST", path="/book", handler=book.send, form=book.BookForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}

@@ -26,9 +26,11 @@ class Visitor:
     async def get(self, path: str, **headers: str) -> Answer:
         return self._keep(await self.caller("GET", "/" + path, headers=self._sent(headers), exactly=True))
 
-    async def post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] = OURS) -> Answer:
+    async def post(self, path: str, form: Mapping[str, Any], headers: Mapping[str, str] = OURS) -> Answer:
         sent = self._sent({"Content-Type": OURS["Content-Type"], **headers})
-        return self._keep(await self.caller("POST", "/" + path, raw=urlencode(form), headers=sent, exactly=True))
+        return self._keep(
+            await self.caller("POST", "/" + path, raw=urlencode(form, doseq=True), headers=sent, exactly=True)
+        )
 
     async def form_token(self) -> str:
         """What stands in the forms of this visitor's pages."""
