@@ -22,6 +22,7 @@ SIGNED_IN = {
     "week-network": "/week?of=network:perinat&day=2027-05-05",
     "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
     "bridge": "/bridge?day=2027-03-18",
+    "calendar": "/calendar",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
 }
 
