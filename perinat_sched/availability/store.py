@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, true
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, true
 
 from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.intervals import Interval
@@ -119,8 +119,16 @@ async def entered_closures(tx: Tx, codes: Sequence[str], window: Interval) -> li
 
 async def closure(tx: Tx, closure_id: str) -> EnteredClosure | None:
     row = (await tx.execute(select(closures).where(closures.c.id == closure_id))).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _entered(row)
+
+
+async def closures_after(tx: Tx, codes: Sequence[str], now: datetime) -> list[EnteredClosure]:
+    """What was entered for these sites and rooms and is not over, the earliest first. One statement."""
+    query = select(closures).where(closures.c.code.in_(codes), closures.c.ends > now)
+    return [_entered(row) for row in await tx.execute(query.order_by(closures.c.starts, closures.c.id))]
+
+
+def _entered(row: Row[Any]) -> EnteredClosure:
     return EnteredClosure(
         id=row.id, scope=row.scope, code=row.code, interval=Interval(row.starts, row.ends), reason=row.reason
     )

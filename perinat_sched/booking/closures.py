@@ -6,25 +6,31 @@ Nothing is cancelled by itself: whoever enters a closure is told which booked se
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from typing import Literal
 
 from perinat_sched import texts, zones
+from perinat_sched.availability import slots
 from perinat_sched.availability import store as ground_store
+from perinat_sched.availability.ground import Ground
+from perinat_sched.availability.slots import Slot
 from perinat_sched.availability.store import EnteredClosure
-from perinat_sched.booking import store
+from perinat_sched.booking import replanning, store
 from perinat_sched.booking.checks import Checks, instant
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.request import known_words
+from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, InvalidRequest, NotFound, SkippedLocalTime
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, BridgeRef, RoomRef, SiteRef, may
 from perinat_sched.sites.closures import Calendars, Closure
-from perinat_sched.sites.network import Directory
-from perinat_sched.storage import audit
+from perinat_sched.sites.network import Directory, Site
+from perinat_sched.storage import audit, idempotency
 from perinat_sched.storage.database import Database, Tx
+from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.zones import Clock
 
 Scope = Literal["site", "room", "bridge"]
@@ -50,6 +56,14 @@ class ClosureAsked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A booked session to come that a closure falls on, and where it could go instead."""
+
+    session: Session
+    slots: Sequence[Slot]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Closures:
     """What people enter and remove, beside the files of calendars/."""
 
@@ -59,30 +73,89 @@ class Closures:
     clock: Clock
     enquiries: Enquiries
 
-    async def enter(self, actor: Actor, asked: ClosureAsked) -> tuple[EnteredClosure, list[str]]:
+    async def enter(
+        self, actor: Actor, asked: ClosureAsked, key: IdempotencyKey | None = None
+    ) -> tuple[EnteredClosure, list[str]]:
         """Enter a closure; the answer names the sessions it hits that the caller may see.
 
-        Raises InvalidRequest, Forbidden, HealthDataSuspected.
+        With `key`, what was entered before is answered again. Raises InvalidRequest, Forbidden, HealthDataSuspected.
         """
         new = self._checked(actor, asked)
 
-        async def work(tx: Tx) -> list[str]:
-            await ground_store.add_closure(tx, new, by=actor.token, at=self.clock())
-            await self._record(tx, actor, "closure_entered", new)
-            hit = await store.sessions_where(tx, store.hit_by(new))
-            return [session.id for session in hit if self.enquiries.sight(actor, session) != "none"]
+        async def work(tx: Tx) -> tuple[EnteredClosure, list[str]]:
+            stored = await idempotency.claim(tx, key, self.clock()) if key else None
+            entered = await self._found(tx, actor, stored.body) if stored else new
+            if entered is new:
+                await ground_store.add_closure(tx, new, by=actor.token, at=self.clock())
+                await self._record(tx, actor, "closure_entered", new)
+            if key and not stored:
+                await idempotency.settle(tx, key, StoredAnswer(status=HTTPStatus.CREATED, body=new.id, headers={}))
+            return entered, [session.id for session in await self._hit(tx, actor, entered)]
 
-        return new, await self.database.write(work)
+        return await self.database.write(work)
+
+    async def entered(self, site: Site) -> list[EnteredClosure]:
+        """What people entered for a site and its rooms, and is not over yet; the earliest first."""
+        codes = [site.code, *(room.code for room in site.rooms)]
+        async with self.database.read() as tx:
+            return await ground_store.closures_after(tx, codes, self.clock())
+
+    async def hits(self, actor: Actor, closure_id: str) -> tuple[EnteredClosure, list[Hit]]:
+        """A closure of one's own, and the sessions to come that it falls on, as far as the caller sees them.
+
+        Each with up to three slots that are free as things stand: moving one may take another's. The number of
+        statements grows with that of networks alone. Raises NotFound, Forbidden.
+        """
+        now = self.clock()
+        async with self.database.read() as tx:
+            closure = await self._found(tx, actor, closure_id)
+            found = [session for session in await self._hit(tx, actor, closure) if session.start > now]
+            grounds = {network: await self._ground(tx, network, found) for network in {s.network for s in found}}
+        hits = []
+        for session in found:
+            asked, ground = replanning.query(session, self.directory, now), grounds[session.network]
+            free = replanning.other_slots(session, asked, ground) if asked and ground else ()
+            hits.append(Hit(session=session, slots=free))
+        return closure, hits
+
+    async def _ground(self, tx: Tx, network: str, sessions: Sequence[Session]) -> Ground | None:
+        """What the searches for all sessions of a network need."""
+        queries = [
+            asked
+            for session in sessions
+            if session.network == network and (asked := replanning.query(session, self.directory, self.clock()))
+        ]
+        if not queries:
+            return None
+        windows = [slots.window(self.directory, asked) for asked in queries]
+        return await ground_store.ground(
+            tx,
+            directory=self.directory,
+            calendars=self.calendars,
+            now=self.clock(),
+            window=Interval(min(w.start for w in windows), max(w.end for w in windows)),
+            sites=[code for asked in queries for code in (*asked.proposal.needed, *asked.proposal.optional)],
+            network=network,
+        )
+
+    async def _hit(self, tx: Tx, actor: Actor, closure: EnteredClosure) -> list[Session]:
+        hit = await store.sessions_where(tx, store.hit_by(closure))
+        return [session for session in hit if self.enquiries.sight(actor, session) != "none"]
+
+    async def _found(self, tx: Tx, actor: Actor, closure_id: str) -> EnteredClosure:
+        """A closure that the caller might have entered. Raises NotFound, Forbidden."""
+        found = await ground_store.closure(tx, closure_id)
+        if found is None:
+            raise NotFound
+        if not may(actor, "close", REFERENCES[found.scope](found.code), self.directory):
+            raise Forbidden
+        return found
 
     async def remove(self, actor: Actor, closure_id: str) -> None:
         """Take a closure back. Raises NotFound, Forbidden."""
 
         async def work(tx: Tx) -> None:
-            found = await ground_store.closure(tx, closure_id)
-            if found is None:
-                raise NotFound
-            if not may(actor, "close", REFERENCES[found.scope](found.code), self.directory):
-                raise Forbidden
+            found = await self._found(tx, actor, closure_id)
             await ground_store.remove_closure(tx, closure_id)
             await self._record(tx, actor, "closure_removed", found)
 

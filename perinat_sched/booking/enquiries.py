@@ -87,6 +87,12 @@ class Enquiries:
         found = found[:limit]
         return Page(sessions=found, next=(found[-1].start, found[-1].id) if more else None)
 
+    async def waiting(self, actor: Actor, site: str, *, limit: int) -> list[Session]:
+        """The sessions to come that wait for this site's answer, by start, as far as the caller sees them in full."""
+        seen = store.matching(SessionFilter(site=site), actor, self.directory, None)
+        async with self.database.read() as tx:
+            return await store.sessions_where(tx, seen & store.waiting_for(site, self.clock()), limit=limit)
+
     async def standing(
         self,
         actor: Actor,

@@ -233,6 +233,13 @@ def with_ids(ids: Iterable[str]) -> ColumnElement[bool]:
     return sessions.c.id.in_(sorted(ids))
 
 
+def waiting_for(site: str, now: datetime) -> ColumnElement[bool]:
+    """Sessions to come for which a site has not said yes or no, or has lost the place it had."""
+    undecided = or_(participations.c.answer.in_(("pending", "tentative")), participations.c.lost)
+    asked = select(participations.c.session_id).where(participations.c.site == site, undecided)
+    return and_(sessions.c.ends > now, sessions.c.status != "cancelled", sessions.c.id.in_(asked))
+
+
 def to_come(now: datetime, within: Interval | None = None) -> ColumnElement[bool]:
     """Sessions, cancelled ones included, that begin after now; and, where it is given, within a span of time."""
     begins = [sessions.c.starts >= within.start, sessions.c.starts < within.end] if within else []

@@ -30,6 +30,7 @@ SIGNED_IN = {
     "book-override": "/book?host=lille&site=lens&start=2027-03-21T15:00",
     "book-wrong": "/book?host=lille&start=2027-10-31T02:30",
     "book-empty": "/book",
+    "calendar": "/calendar",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
 }
 

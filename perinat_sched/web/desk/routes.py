@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import book, find, session, sign_in, start, subscribing, unsubscribe, week
+from perinat_sched.web.desk import book, calendar, find, session, sign_in, start, subscribing, unsubscribe, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
@@ -69,6 +69,10 @@ PAGES = (
     Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
     Page(method="GET", path="/book", handler=book.show, query=book.BookQuery),
     Page(method="POST", path="/book", handler=book.send, form=book.BookForm),
+    # One's own calendar and site.
+    Page(method="GET", path="/calendar", handler=calendar.show, query=calendar.CalendarQuery),
+    Page(method="POST", path="/calendar", handler=calendar.create, form=calendar.FeedForm),
+    Page(method="POST", path="/calendar/{id}/revocation", handler=calendar.revoke, form=PageForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}

@@ -1,0 +1,65 @@
+"""One's own calendar and site in the browser: the walks by keyboard alone, without scripts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from playwright.async_api import Browser, Locator
+
+from tests.browser.readers import Reader
+from tests.web.callers import Api
+
+CALAIS: dict[str, Any] = {"role": "coordinator", "sites": ["calais"]}
+
+
+async def reach(reader: Reader, wanted: Locator) -> None:
+    """Tab until the focus is on this."""
+    for _ in range(80):
+        await reader.page.keyboard.press("Tab")
+        if await wanted.and_(reader.page.locator(":focus")).count():
+            return
+    raise AssertionError(f"{wanted} cannot be reached by keyboard on {reader.page.url}")
+
+
+async def press(reader: Reader, role: Literal["button", "link"], name: str) -> None:
+    """Go to what bears this name, by keyboard, and press Enter."""
+    await reach(reader, reader.page.get_by_role(role, name=name, exact=True).first)
+    await reader.page.keyboard.press("Enter")
+
+
+async def test_an_address_is_made_and_revoked_by_keyboard_without_scripts(api: Api, browser: Browser) -> None:
+    reader = await Reader.at(api, browser, "fr", 390, java_script_enabled=False)
+    await reader.sign_in(**CALAIS)
+    page = reader.page
+    await press(reader, "link", "Mon calendrier")
+    await page.wait_for_url("**/calendar")
+    await reach(reader, page.get_by_label("Nom dans votre logiciel d’agenda"))
+    await page.keyboard.type("Séances de Calais")
+    await reader.picture("calendar-typed")
+    await press(reader, "button", "Créer l’adresse")
+    await page.wait_for_url("**/feeds/*")
+    assert await page.inner_text("h1") == "Calendrier\u00a0: Séances de Calais"
+    await press(reader, "link", "Mon calendrier")
+    await page.wait_for_url("**/calendar")
+    await reader.picture("calendar-made")
+    await reach(reader, page.locator("summary", has_text="Révoquer"))
+    await page.keyboard.press("Enter")
+    await press(reader, "button", "Révoquer l’adresse Séances de Calais")
+    await page.wait_for_url("**/calendar?done=revoked")
+    assert "Aucune pour l’instant" in await page.inner_text("main")
+
+
+async def test_with_scripts_the_address_is_copied_by_a_button(api: Api, browser: Browser) -> None:
+    reader = await Reader.at(api, browser, "fr", 1280, permissions=["clipboard-read", "clipboard-write"])
+    await reader.sign_in(**CALAIS)
+    await reader.see("/calendar")
+    await reader.page.get_by_role("button", name="Créer l’adresse").click()
+    await reader.picture("calendar-subscribing")
+    await reader.page.get_by_role("button", name="Copier").click()
+    await reader.page.get_by_role("button", name="Copié").wait_for()
+
+    copied = await reader.page.evaluate("navigator.clipboard.readText()")
+    assert copied == await reader.page.get_by_label("L’adresse").input_value() and copied.endswith(".ics")
+    assert reader.complaints == [] and await reader.violations() == []
+    await reader.see("/calendar")
+    await reader.picture("calendar")
