@@ -16,6 +16,12 @@ SIGNED_IN = {
     "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
     "bridge": "/bridge?day=2027-03-18",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
+    "admin": "/admin",
+    "admin-sites": "/admin/sites",
+    "admin-closures": "/admin/closures?site=calais&year=2027",
+    "admin-tokens": "/admin/tokens",
+    "admin-mails": "/admin/mails",
+    "admin-audit": "/admin/audit",
 }
 
 

@@ -80,6 +80,7 @@ def respond(request: web.Request, template: str, status: int = HTTPStatus.OK, **
         language=language,
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),
+        files_only=not request.app[SERVICES].settings.smtp_url,
         **values,
     )
     return web.Response(status=status, text=text, content_type="text/html", headers=_headers(language))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import session, sign_in, week
+from perinat_sched.web.desk import admin, audit, directory, mails, session, sign_in, tokens, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -32,6 +32,26 @@ PAGES = (
     Page(method="POST", path="/sign-out/everywhere", handler=sign_in.leave_everywhere, form=PageForm),
     Page(method="GET", path="/accessibility", handler=sign_in.accessibility, signed_in=False),
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
+    # Administration
+    Page(method="GET", path="/admin", handler=admin.show, administrators=True),
+    Page(method="GET", path="/admin/sites", handler=directory.sites, administrators=True),
+    Page(
+        method="GET",
+        path="/admin/closures",
+        handler=directory.closures,
+        administrators=True,
+        query=directory.ClosuresQuery,
+    ),
+    Page(method="GET", path="/admin/tokens", handler=tokens.listed, administrators=True),
+    Page(method="POST", path="/admin/tokens", handler=tokens.make, administrators=True, form=tokens.TokenForm),
+    Page(method="POST", path="/admin/tokens/{id}/link", handler=tokens.link, administrators=True, form=PageForm),
+    Page(method="GET", path="/admin/tokens/{id}/revocation", handler=tokens.confirm, administrators=True),
+    Page(
+        method="POST", path="/admin/tokens/{id}/revocation", handler=tokens.revoke, administrators=True, form=PageForm
+    ),
+    Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
+    Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
+    Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
