@@ -221,6 +221,17 @@ def odd_period(instant: datetime, zone_name: str, other: str) -> Interval | None
     )
 
 
+def odd_periods(window: Interval, zone_name: str, other: str) -> list[Interval]:
+    """The periods, whole, that begin before the end of a window and in which two zones differ otherwise than usual."""
+    found: list[Interval] = []
+    instant = window.start
+    while instant < window.end:
+        if period := odd_period(instant, zone_name, other):
+            found.append(period)
+        instant = period.end if period else instant + timedelta(days=1)
+    return found
+
+
 WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 

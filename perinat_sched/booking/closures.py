@@ -135,7 +135,7 @@ class Closures:
             now=self.clock(),
             window=Interval(min(w.start for w in windows), max(w.end for w in windows)),
             sites=[code for asked in queries for code in (*asked.proposal.needed, *asked.proposal.optional)],
-            network=network,
+            networks=[network],
         )
 
     async def _hit(self, tx: Tx, actor: Actor, closure: EnteredClosure) -> list[Session]:

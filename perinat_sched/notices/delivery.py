@@ -72,6 +72,11 @@ class Delivery:
         """What became of mails since the start."""
         return self.settling.tally
 
+    @property
+    def away_until(self) -> datetime | None:
+        """Until when this process leaves a relay alone that does not answer; None: it answered last."""
+        return self._patience.until
+
     # Running
 
     def wake(self) -> None:

@@ -66,9 +66,30 @@ async def record_all(
     await tx.execute(insert(audit), rows)
 
 
-async def read(tx: Tx, *, after: int | None, limit: int) -> list[AuditRow]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What a reading of the audit is narrowed to; instants are in UTC."""
+
+    actor: str | None = None
+    action: str | None = None
+    object_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Wanted()
+
+
+async def read(tx: Tx, wanted: Wanted = EVERYTHING, *, after: int | None, limit: int) -> list[AuditRow]:
     """The newest rows first; `after` is the id of the last row of the page before."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    for name in ("actor", "action", "object_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(audit.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(audit.c.at < wanted.until)
     if after is not None:
         query = query.where(audit.c.id < after)
     return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]

@@ -32,6 +32,12 @@ SIGNED_IN = {
     "book-empty": "/book",
     "calendar": "/calendar",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
+    "admin": "/admin",
+    "admin-sites": "/admin/sites",
+    "admin-closures": "/admin/closures?site=calais&year=2027",
+    "admin-tokens": "/admin/tokens",
+    "admin-mails": "/admin/mails",
+    "admin-audit": "/admin/audit",
 }
 
 

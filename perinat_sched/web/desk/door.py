@@ -35,6 +35,8 @@ def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
         visitor = await _visitor(request, services)
         if page.signed_in and visitor is None:
             raise Unauthenticated(Message("Sign in to go on."))
+        if page.administrators and visitor is not None and visitor.actor.role != "admin":
+            raise Forbidden
         form = None
         if page.method == "POST":
             _check_sender(page, request, services)

@@ -105,6 +105,7 @@ def respond(
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),
         scripts=scripts,
+        files_only=not request.app[SERVICES].settings.smtp_url,
         **values,
     )
     headers = _headers(language, policy(scripts=bool(scripts))) | (UNTOLD if untold else {})

@@ -103,6 +103,7 @@ class Page:
     path: str
     handler: Handler
     signed_in: bool = True  # whether one must be
+    administrators: bool = False  # whether it is for them alone
     query: type[PageQuery] = PageQuery
     form: type[Asked] | None = None  # None: what is sent does not matter
     takes: Senders = "our pages"

@@ -6,7 +6,22 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import book, calendar, find, session, sign_in, start, subscribing, unsubscribe, week
+from perinat_sched.web.desk import (
+    admin,
+    audit,
+    book,
+    calendar,
+    directory,
+    find,
+    mails,
+    session,
+    sign_in,
+    start,
+    subscribing,
+    tokens,
+    unsubscribe,
+    week,
+)
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
@@ -73,6 +88,26 @@ PAGES = (
     Page(method="GET", path="/calendar", handler=calendar.show, query=calendar.CalendarQuery),
     Page(method="POST", path="/calendar", handler=calendar.create, form=calendar.FeedForm),
     Page(method="POST", path="/calendar/{id}/revocation", handler=calendar.revoke, form=PageForm),
+    # Administration
+    Page(method="GET", path="/admin", handler=admin.show, administrators=True),
+    Page(method="GET", path="/admin/sites", handler=directory.sites, administrators=True),
+    Page(
+        method="GET",
+        path="/admin/closures",
+        handler=directory.closures,
+        administrators=True,
+        query=directory.ClosuresQuery,
+    ),
+    Page(method="GET", path="/admin/tokens", handler=tokens.listed, administrators=True),
+    Page(method="POST", path="/admin/tokens", handler=tokens.make, administrators=True, form=tokens.TokenForm),
+    Page(method="POST", path="/admin/tokens/{id}/link", handler=tokens.link, administrators=True, form=PageForm),
+    Page(method="GET", path="/admin/tokens/{id}/revocation", handler=tokens.confirm, administrators=True),
+    Page(
+        method="POST", path="/admin/tokens/{id}/revocation", handler=tokens.revoke, administrators=True, form=PageForm
+    ),
+    Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
+    Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
+    Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
