@@ -83,7 +83,7 @@ def series_piece(
     shown = [Shown(session=each, seen=face(each, directory, detail, cover.view)) for each, detail in sessions]
     made = series_calendar.components(series, shown)
     text = b"".join(series_event(series, one, cover.organizer, cover.view.language).to_ical() for one in made)
-    start = min(one.session.start for one in shown)
+    start = min(one.session.start for one in made)
     return Piece(start=start, name=series.id, clocks=series_calendar.clocks_of(series, made), text=text)
 
 
