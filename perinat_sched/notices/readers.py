@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import Address, Facts, Kind, Notice
-from perinat_sched.sites.network import Directory, Reminder, Site
+from perinat_sched.sites.network import MINUTES_A_DAY, Directory, Reminder, Site
 
 THE_BRIDGE = ""  # where a site's code stands: the session has lost its bridge
 
@@ -93,12 +93,28 @@ def reminds_at(session: Session, lead: Reminder) -> datetime:
     return wall.replace(tzinfo=zones.zone(session.timezone)).astimezone(UTC) - lead.rest
 
 
+def falls_due(session: Session, lead: Reminder, directory: Directory, site: str) -> datetime:
+    """When (UTC) the readers at a site are reminded: at their lead time, or the evening before, should that be night.
+
+    Earlier rather than later, so that nobody is left with less time than the kind gives them (MAIL-08).
+    """
+    due_at, night, known = reminds_at(session, lead), directory.quiet_hours, directory.sites.get(site)
+    if night is None or known is None:
+        return due_at
+    local = zones.to_local(due_at, known.timezone).replace(tzinfo=None)
+    since = (local.hour * 60 + local.minute - night.begins) % MINUTES_A_DAY
+    if since >= (night.ends - night.begins) % MINUTES_A_DAY:
+        return due_at
+    evening = local.replace(second=0) - timedelta(minutes=since)
+    return zones.to_utc_again(evening, known.timezone, fold=0)
+
+
 def code_at(session: Session, directory: Directory, site: str, at: datetime) -> str | None:
     """The access code, for a site that has accepted; from the last reminder's hour on, or at once without reminders."""
     part = session.participation(site)
     if part is None or part.answer != "accepted":
         return None
-    hours = [reminds_at(session, lead) for lead in leads(session, directory)]
+    hours = [falls_due(session, lead, directory, site) for lead in leads(session, directory)]
     return session.access_code if at >= max(hours, default=at) else None
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices.notice import FOR_THE_CODE, Address, Notice, Reason, Reminded, fresh, planned
-from perinat_sched.notices.readers import code_at, code_in, fold, leads, reminds_at
+from perinat_sched.notices.readers import code_at, code_in, falls_due, fold, leads
 from perinat_sched.sites.network import Directory, Reminder
 
 
@@ -72,7 +72,7 @@ class Reminding:
         known = {row.key for row in reminders}
         for key, (lead, address) in wanted.items():
             if key not in known:
-                due_at = reminds_at(self.session, lead)
+                due_at = falls_due(self.session, lead, self.directory, self.readers[address].site)
                 yield planned(
                     "reminder",
                     self.session,
@@ -88,7 +88,7 @@ class Reminding:
 
     def _as_it_falls_due(self, row: Notice, lead: Reminder) -> Notice:
         """The wall time of its hour may have become another instant: another zone of the session, a law on clocks."""
-        due_at = reminds_at(self.session, lead)
+        due_at = falls_due(self.session, lead, self.directory, row.site)
         return row if row.attempts or row.due_at == due_at else replace(row, due_at=due_at, try_at=due_at)
 
     def _for_the_code(self, rows: Sequence[Notice]) -> Iterator[Notice]:
