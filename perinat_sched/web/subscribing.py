@@ -16,12 +16,11 @@ import segno
 from aiohttp import web
 
 from perinat_sched.errors import Forbidden, Gone, NotFound, PerinatError, TooManyRequests, Unavailable
-from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.store import Feed
 from perinat_sched.i18n import Language, Message, say
 from perinat_sched.web import problems
 from perinat_sched.web.call import Call
-from perinat_sched.web.feeds import SECRET
+from perinat_sched.web.feeds import address_of
 from perinat_sched.web.operation import static
 from perinat_sched.web.pages import PageQuery, page, policy
 from perinat_sched.web.schemas.base import NoQuery
@@ -165,10 +164,9 @@ async def script(call: Call[NoQuery, None]) -> web.Response:
 async def _asked(call: Call[PageQuery, None]) -> tuple[str, Feed]:
     """The secret in the address, and the feed it is of. Raises NotFound and Gone."""
     secret = call.path("secret")
-    if not SECRET.fullmatch(secret):
-        raise NotFound
-    call.services.feed_reads.count(hashed(secret))
-    return secret, await call.services.publisher.feed(hashed(secret))
+    address = address_of(secret)
+    call.services.feed_reads.count(address)
+    return secret, await call.services.publisher.feed(address)
 
 
 def _from_here(call: Call[PageQuery, None]) -> None:
