@@ -112,9 +112,10 @@ def tell_answered(method: str, route: str, status: int, seconds: float, caller: 
     """
     if not ACCESS.isEnabledFor(logging.INFO):
         return
-    now, who = time.time(), f'"{caller}"' if caller else "null"
+    second, milli = divmod(int(time.time() * 1000), 1000)
+    who = f'"{caller}"' if caller else "null"
     line = (
-        f'{{"time":"{_second(int(now))}.{int(now * 1000) % 1000:03}+00:00",{_COMMON},"request_id":"{request_id.get()}",'
+        f'{{"time":"{_second(second)}.{milli:03}+00:00",{_COMMON},"request_id":"{request_id.get()}",'
         f'{_request(method, route, status)},"ms":{seconds * 1000:.1f},"caller":{who}}}'
     )
     for handler in logging.root.handlers:
