@@ -171,7 +171,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         closures=closures,
         feeds=feeds,
         publisher=publisher,
-        readings=Readings(database=database, clock=clock),
+        readings=Readings(database=database),
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
         unsubscribing=unsubscribing,

@@ -24,7 +24,7 @@ from perinat_sched.booking.session import Session
 from perinat_sched.errors import Gone, InvalidRequest, NotFound, Unavailable
 from perinat_sched.feeds import calendar, freebusy, pieces, store
 from perinat_sched.feeds.calendar import Cover, Piece
-from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published, answer
+from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.face import Viewpoint
 from perinat_sched.feeds.pieces import Making
 from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing
@@ -71,10 +71,21 @@ class Publisher:
         Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
         Unavailable where the database is away and nothing is kept.
         """
-        kept = await self._kept((address, options), asked, self.clock())
-        told = answer(kept.facts, kept.edition, kept.standing.feed.of, asked)
+        now = self.clock()
+        if (at_hand := self.at_hand(address, asked, options, now)) is not None:
+            return at_hand
+        kept = await self._kept((address, options), asked, now)
+        told = kept.answers.to(asked)
         assert told is not None, "what is kept answers what was asked"
         return kept.standing.feed, told
+
+    def at_hand(self, address: str, asked: Asked, options: Options, now: datetime) -> tuple[Feed, Published] | None:
+        """The same without waiting for anything, where nothing can have changed; None where that is not known."""
+        kept = self.shelf.get((address, options))
+        if kept is None or not self._current(kept.standing, now):
+            return None
+        told = kept.answers.to(asked)
+        return None if told is None else (kept.standing.feed, told)
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
@@ -86,8 +97,6 @@ class Publisher:
         if self.shelf.ended(key[0]):
             raise Gone
         kept = self.shelf.get(key)
-        if kept is not None and self._current(kept, now) and self._answers(kept, asked):
-            return kept
         try:
             kept = await self._asked(key, kept, asked, now)
         except (Unavailable, TimeoutError) as error:
@@ -96,22 +105,16 @@ class Publisher:
         self.shelf.put(key, kept)
         return kept
 
-    def _current(self, kept: Kept, now: datetime) -> bool:
+    def _current(self, then: Standing, now: datetime) -> bool:
         """Whether nothing can have changed since the database was asked."""
-        then = kept.standing
-        unchanged = then.stamp is not None and then.stamp == self.database.changes.stamp()
-        return unchanged and then.day == now.date() and then.owner.valid(now)
-
-    @staticmethod
-    def _answers(kept: Kept, asked: Asked) -> bool:
-        return kept.edition is not None or answer(kept.facts, None, kept.standing.feed.of, asked) is not None
+        return then.stamp is not None and then.stamp == self.database.changes.stamp() and then.since <= now < then.until
 
     def _last_good(self, kept: Kept | None, asked: Asked, now: datetime, error: Exception) -> Kept:
         """What the database said last. What has ended by itself meanwhile is gone all the same."""
         self._away_since = self._away_since or now
         if kept is not None and not kept.standing.owner.valid(now):
             raise Gone
-        if kept is None or now - self._away_since >= LAST_GOOD_FOR or not self._answers(kept, asked):
+        if kept is None or now - self._away_since >= LAST_GOOD_FOR or kept.answers.to(asked) is None:
             raise Unavailable from error
         logger.warning("A feed was answered without the database", extra={"action": "feed_from_memory"})
         return kept
@@ -129,13 +132,13 @@ class Publisher:
             listed = await store.listed(tx, shown)
             frame = _digest((self._making, _frame(feed, owner.actor), options.variant, repr(closed)))
             state = _digest((frame, listed))
-            standing = Standing(feed=feed, owner=owner, day=now.date(), stamp=stamp)
+            standing = Standing.of(feed, owner, stamp, now)
             recorded = await store.edition(tx, feed.id, options.variant)
             if recorded is not None and recorded[0] == state:  # since when: it may have been otherwise meanwhile
                 known = Kept(standing=standing, state=state, frame=frame, facts=recorded[1])
                 if kept is not None and kept.state == state:
                     known = replace(kept, standing=standing, facts=recorded[1])
-                if self._answers(known, asked):
+                if known.answers.to(asked) is not None:
                     return known
             wanted = pieces.wanted(listed)
             ready = kept.pieces if kept is not None and kept.frame == frame else EMPTY

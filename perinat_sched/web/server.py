@@ -23,7 +23,7 @@ BEARER = "bearer "
 
 def application(services: Services) -> web.Application:
     """The aiohttp application of a running service."""
-    app = web.Application(middlewares=[middleware.observed, middleware.told], client_max_size=reading.LARGEST_BODY)
+    app = web.Application(middlewares=[middleware.observing(services)], client_max_size=reading.LARGEST_BODY)
     app[SERVICES] = services
     for route in ROUTES:
         door = _door(route, services)
