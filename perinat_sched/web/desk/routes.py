@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import book, find, session, sign_in, week
+from perinat_sched.web.desk import answer, book, cancel, change, deeds, find, keep, session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -25,7 +25,7 @@ PAGES = (
         form=sign_in.OpenForm,
     ),
     Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery),
-    Page(method="GET", path="/sessions/{id}", handler=session.show),
+    Page(method="GET", path="/sessions/{id}", handler=session.show, query=session.SessionQuery),
     Page(method="GET", path="/bridge", handler=session.bridge, query=session.BridgeQuery),
     Page(method="GET", path="/account", handler=sign_in.account),
     Page(method="POST", path="/sign-out", handler=sign_in.leave, form=PageForm),
@@ -36,6 +36,16 @@ PAGES = (
     Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
     Page(method="GET", path="/book", handler=book.show, query=book.BookQuery),
     Page(method="POST", path="/book", handler=book.send, form=book.BookForm),
+    Page(method="GET", path="/sessions/{id}/change", handler=change.show, query=change.ChangeQuery),
+    Page(method="POST", path="/sessions/{id}/change", handler=change.send, form=change.ChangeForm),
+    Page(method="GET", path="/sessions/{id}/cancel", handler=cancel.show),
+    Page(method="POST", path="/sessions/{id}/cancel", handler=cancel.send, form=cancel.CancelForm),
+    Page(method="POST", path="/sessions/{id}/resume", handler=cancel.resume, form=PageForm),
+    Page(method="GET", path="/sessions/{id}/sites/{site}", handler=answer.show),
+    Page(method="POST", path="/sessions/{id}/sites/{site}", handler=answer.send, form=answer.AnswerForm),
+    Page(method="POST", path="/sessions/{id}/calls", handler=deeds.ring, form=deeds.CallForm),
+    Page(method="POST", path="/sessions/{id}/mails/{mail}", handler=keep.send_again, form=PageForm),
+    Page(method="GET", path="/sessions/{id}/calendar.ics", handler=keep.calendar),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
