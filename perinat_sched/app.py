@@ -24,6 +24,7 @@ import perinat_sched
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.booking.history import History
 from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
 from perinat_sched.feeds.publication import Publisher
@@ -168,6 +169,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
         series_import=series_import_of(settings, database, clock),
+        history=History(database=database, directory=directory, clock=clock, enquiries=enquiries),
         closures=closures,
         feeds=feeds,
         publisher=publisher,

@@ -5,7 +5,7 @@ Of every secret (token, link, cookie) only the SHA-256 is here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -108,6 +108,12 @@ async def every(tx: Tx) -> Sequence[TokenRow]:
     """All tokens, the oldest first."""
     rows = await tx.execute(select(tokens).order_by(tokens.c.created_at, tokens.c.id))
     return [_read(row) for row in rows]
+
+
+async def names(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
+    """Whom some tokens were made for."""
+    rows = await tx.execute(select(tokens.c.id, tokens.c.name).where(tokens.c.id.in_(sorted(token_ids))))
+    return {row.id: row.name for row in rows}
 
 
 async def revoke(tx: Tx, token_id: str, at: datetime) -> bool:

@@ -93,3 +93,13 @@ async def read(tx: Tx, wanted: Wanted = EVERYTHING, *, after: int | None, limit:
     if after is not None:
         query = query.where(audit.c.id < after)
     return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]
+
+
+async def of_object(tx: Tx, object_type: str, object_id: str, *, since: datetime) -> list[AuditRow]:
+    """What was done to one object, which did not exist before `since`; the oldest first."""
+    query = (
+        select(audit)
+        .where(audit.c.at >= since, audit.c.object_type == object_type, audit.c.object_id == object_id)
+        .order_by(audit.c.id)
+    )
+    return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]

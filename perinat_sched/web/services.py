@@ -9,6 +9,7 @@ from aiohttp import web
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.booking.history import History
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
@@ -51,6 +52,7 @@ class Services:
     series_changes: SeriesChanges
     series_upkeep: SeriesUpkeep
     series_import: SeriesImport
+    history: History
     closures: Closures
     feeds: Feeds
     publisher: Publisher

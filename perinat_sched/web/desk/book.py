@@ -13,13 +13,13 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from perinat_sched import i18n, zones
 from perinat_sched.booking.enquiries import Trial
 from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import BookingRefused, IdempotencyKeyReused, NotFound
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.web.desk import html, offers
+from perinat_sched.web.desk.clocks import hour
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.sheet import Sheet, SheetForm, guests, rooms
@@ -162,11 +162,7 @@ async def _outlook(visit: Visit[Any, Any], tried: Trial) -> Outlook:
                 site=place.site.name,
                 host=place.site.code == draft.host_site,
                 required=place.required,
-                hour=i18n.hour(
-                    zones.to_local(draft.start, place.site.timezone),
-                    language,
-                    i18n.place_of(place.site.timezone, language, place.site.city),
-                ),
+                hour=hour(language, draft.start, place.site.timezone, place.site.city),
                 room=place.room.name if place.room else "",
                 free=place.free and place.held,
             )

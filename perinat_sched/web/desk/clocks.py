@@ -72,3 +72,8 @@ def moment(visit: Visit[Any, Any], instant: datetime) -> str:
 def noon(day: date, zone: str) -> datetime:
     """The hour at which a day is named: no zone changes its clocks at noon."""
     return datetime.combine(day, time(12), tzinfo=zones.zone(zone))
+
+
+def hour(language: Language, instant: datetime, zone: str, city: str | None) -> str:
+    """What a clock shows at an instant; of a zone that is not a whole country's, called after the city."""
+    return i18n.hour(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))

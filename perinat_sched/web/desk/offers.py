@@ -9,6 +9,7 @@ from datetime import datetime
 from perinat_sched import i18n, zones
 from perinat_sched.availability.conflicts import Code
 from perinat_sched.availability.slots import Slot
+from perinat_sched.errors import InvalidRequest
 from perinat_sched.i18n import Message
 from perinat_sched.sites.network import Directory, Language
 from perinat_sched.web.desk.heat import wall
@@ -75,3 +76,16 @@ def clocks(instant: datetime, zone: str, directory: Directory, language: Languag
         words = i18n.moment if local.date() != here.date() else i18n.hour
         told.append(words(local, language, i18n.place_of(name, language, city)))
     return told
+
+
+def typed(start: str, directory: Directory, language: Language, host: str) -> str:
+    """A wall time as it was typed, in words, where it is one."""
+    site = directory.sites.get(host)
+    try:
+        wall = zones.parse_wall(start, "start")
+    except InvalidRequest:
+        return start
+    if site is None:
+        return start
+    place = i18n.place_of(site.timezone, language, site.city)
+    return i18n.moment(wall.replace(tzinfo=zones.zone(site.timezone)), language, place)

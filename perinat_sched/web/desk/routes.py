@@ -8,11 +8,16 @@ from aiohttp import web
 
 from perinat_sched.web.desk import (
     admin,
+    answer,
     audit,
     book,
     calendar,
+    cancel,
+    change,
+    deeds,
     directory,
     find,
+    keep,
     mails,
     session,
     sign_in,
@@ -41,7 +46,7 @@ PAGES = (
         form=sign_in.OpenForm,
     ),
     Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery),
-    Page(method="GET", path="/sessions/{id}", handler=session.show),
+    Page(method="GET", path="/sessions/{id}", handler=session.show, query=session.SessionQuery),
     Page(method="GET", path="/bridge", handler=session.bridge, query=session.BridgeQuery),
     Page(method="GET", path="/account", handler=sign_in.account),
     Page(method="POST", path="/sign-out", handler=sign_in.leave, form=PageForm),
@@ -108,6 +113,16 @@ PAGES = (
     Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
     Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
     Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
+    Page(method="GET", path="/sessions/{id}/change", handler=change.show, query=change.ChangeQuery),
+    Page(method="POST", path="/sessions/{id}/change", handler=change.send, form=change.ChangeForm),
+    Page(method="GET", path="/sessions/{id}/cancel", handler=cancel.show),
+    Page(method="POST", path="/sessions/{id}/cancel", handler=cancel.send, form=cancel.CancelForm),
+    Page(method="POST", path="/sessions/{id}/resume", handler=cancel.resume, form=PageForm),
+    Page(method="GET", path="/sessions/{id}/sites/{site}", handler=answer.show),
+    Page(method="POST", path="/sessions/{id}/sites/{site}", handler=answer.send, form=answer.AnswerForm),
+    Page(method="POST", path="/sessions/{id}/calls", handler=deeds.ring, form=deeds.CallForm),
+    Page(method="POST", path="/sessions/{id}/mails/{mail}", handler=keep.send_again, form=PageForm),
+    Page(method="GET", path="/sessions/{id}/calendar.ics", handler=keep.calendar),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}

@@ -42,7 +42,11 @@ class Wrongs:
     @classmethod
     def no_reason(cls) -> Wrongs:
         """Something was to be overridden, and nothing said why."""
-        return cls(found=(FieldError("override_reason", Message("Say why: the sites concerned read it.")),))
+        return cls.of_one("override_reason", Message("Say why: the sites concerned read it."))
+
+    @classmethod
+    def of_one(cls, field: str, message: Message) -> Wrongs:
+        return cls(found=(FieldError(field, message),))
 
     def __bool__(self) -> bool:
         return bool(self.found)
