@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import calendar, session, sign_in, start, subscribing, unsubscribe, week
+from perinat_sched.web.desk import calendar, closures, session, sign_in, site, start, subscribing, unsubscribe, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
@@ -69,6 +69,12 @@ PAGES = (
     Page(method="GET", path="/calendar", handler=calendar.show, query=calendar.CalendarQuery),
     Page(method="POST", path="/calendar", handler=calendar.create, form=calendar.FeedForm),
     Page(method="POST", path="/calendar/{id}/revocation", handler=calendar.revoke, form=PageForm),
+    Page(method="GET", path="/site", handler=site.show, query=site.SiteQuery),
+    Page(method="POST", path="/site/answer", handler=site.answer, form=site.AnswerForm),
+    Page(method="POST", path="/site/closures", handler=closures.enter, form=site.ClosureForm),
+    Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
+    Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
+    Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
