@@ -16,7 +16,7 @@ from perinat_sched import texts, zones
 from perinat_sched.availability import slots
 from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.ground import Ground
-from perinat_sched.availability.slots import Slot
+from perinat_sched.availability.slots import Slot, SlotQuery
 from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking import replanning, store
 from perinat_sched.booking.checks import Checks, instant
@@ -110,32 +110,28 @@ class Closures:
         async with self.database.read() as tx:
             closure = await self._found(tx, actor, closure_id)
             found = [session for session in await self._hit(tx, actor, closure) if session.start > now]
-            grounds = {network: await self._ground(tx, network, found) for network in {s.network for s in found}}
+            room = closure.code if closure.scope == "room" else None
+            queries = {session.id: replanning.query(session, room, self.directory, now) for session in found}
+            asked = [query for query in queries.values() if query]
+            ground = await self._ground(tx, asked) if asked else None
         hits = []
         for session in found:
-            asked, ground = replanning.query(session, self.directory, now), grounds[session.network]
-            free = replanning.other_slots(session, asked, ground) if asked and ground else ()
+            query = queries[session.id]
+            free = replanning.other_slots(session, query, ground) if query and ground else ()
             hits.append(Hit(session=session, slots=free))
         return closure, hits
 
-    async def _ground(self, tx: Tx, network: str, sessions: Sequence[Session]) -> Ground | None:
-        """What the searches for all sessions of a network need."""
-        queries = [
-            asked
-            for session in sessions
-            if session.network == network and (asked := replanning.query(session, self.directory, self.clock()))
-        ]
-        if not queries:
-            return None
-        windows = [slots.window(self.directory, asked) for asked in queries]
+    async def _ground(self, tx: Tx, queries: Sequence[SlotQuery]) -> Ground:
+        """What all these searches need."""
+        windows = [slots.window(self.directory, query) for query in queries]
         return await ground_store.ground(
             tx,
             directory=self.directory,
             calendars=self.calendars,
             now=self.clock(),
             window=Interval(min(w.start for w in windows), max(w.end for w in windows)),
-            sites=[code for asked in queries for code in (*asked.proposal.needed, *asked.proposal.optional)],
-            networks=[network],
+            sites=[code for query in queries for code in (*query.proposal.needed, *query.proposal.optional)],
+            networks=[query.proposal.network for query in queries],
         )
 
     async def _hit(self, tx: Tx, actor: Actor, closure: EnteredClosure) -> list[Session]:
@@ -151,15 +147,16 @@ class Closures:
             raise Forbidden
         return found
 
-    async def remove(self, actor: Actor, closure_id: str) -> None:
-        """Take a closure back. Raises NotFound, Forbidden."""
+    async def remove(self, actor: Actor, closure_id: str) -> EnteredClosure:
+        """Take a closure back; what it was. Raises NotFound, Forbidden."""
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> EnteredClosure:
             found = await self._found(tx, actor, closure_id)
             await ground_store.remove_closure(tx, closure_id)
             await self._record(tx, actor, "closure_removed", found)
+            return found
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def of_site(self, code: str, first: date, last: date) -> list[Closure]:
         """A site's closures that touch these local days, both included: holidays, calendars, entered ones."""

@@ -24,15 +24,22 @@ OFFERED = 3
 A_MINUTE = timedelta(minutes=1)
 
 
-def query(session: Session, directory: Directory, now: datetime) -> SlotQuery | None:
-    """The search for another hour; None where kind, host or a site have left the configuration."""
+def query(session: Session, closed_room: str | None, directory: Directory, now: datetime) -> SlotQuery | None:
+    """The search for another hour, or for another room than the one that is closed, even where it was asked for.
+
+    None where kind, host or a site have left the configuration.
+    """
     known = session.kind in directory.kinds and session.sites <= directory.sites.keys()
     if not known:
         return None
     draft = redraft(Changes(), session, directory, now)
     request = Request(draft=draft, before=session, own_sites=frozenset(), directory=directory, now=now)
+    proposal = request.elsewhere()
+    rooms = {site: room for site, room in proposal.rooms.items() if room != closed_room}
     first = zones.to_local(max(session.start, now), session.timezone).date()
-    return SlotQuery(proposal=request.elsewhere(), timezone=session.timezone, first_day=first, last_day=first + WITHIN)
+    return SlotQuery(
+        proposal=replace(proposal, rooms=rooms), timezone=session.timezone, first_day=first, last_day=first + WITHIN
+    )
 
 
 def other_slots(session: Session, asked: SlotQuery, ground: Ground) -> Sequence[Slot]:

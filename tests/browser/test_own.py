@@ -63,3 +63,53 @@ async def test_with_scripts_the_address_is_copied_by_a_button(api: Api, browser:
     assert reader.complaints == [] and await reader.violations() == []
     await reader.see("/calendar")
     await reader.picture("calendar")
+
+
+async def test_a_closure_is_entered_and_its_session_moved_by_keyboard_without_scripts(
+    api: Api, browser: Browser
+) -> None:
+    """Closure → re-plan."""
+    admin = await api.of("admin")
+    await admin.book(start="2027-01-13T15:00", required_sites=["calais", "sainte-justine"])
+    await admin.book(host_site="calais", start="2027-01-13T10:00", required_sites=["arras"], title="Staff de Calais")
+    reader = await Reader.at(api, browser, "fr", 1280, java_script_enabled=False)
+    await reader.sign_in(**CALAIS)
+    page = reader.page
+    await press(reader, "link", "Mon site")
+    await page.wait_for_url("**/site")
+    await reach(reader, page.get_by_label("Premier jour"))
+    await page.keyboard.type("01132027")  # month first: the field speaks the language of the browser, not ours
+    await reach(reader, page.get_by_label("Motif"))
+    await page.keyboard.type("Travaux d’électricité")
+    await reader.picture("site-typed")
+    await press(reader, "button", "Saisir, et voir les séances touchées")
+    await page.wait_for_url("**/closures/*")
+    await reader.picture("closure")
+    assert await page.locator(".cards > li").count() == 2
+    await reach(reader, page.get_by_role("button", name="Déplacer au jeudi 14 janvier 2027 à 10"))
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**?done=moved")
+    assert await page.locator(".cards > li").count() == 1
+    await press(reader, "button", "Décliner pour CH de Calais Visio Périnat — staff")
+    await page.wait_for_url("**?done=declined")
+    assert "Elle ne touche aucune séance" in await page.inner_text("main")
+    await press(reader, "link", "Retour à la page de CH de Calais")
+    await page.wait_for_url("**/site?site=calais")
+    main = await page.inner_text("main")
+    assert "jeudi 14 janvier 2027 à 10" in main and "Travaux d’électricité" in main
+
+
+async def test_a_site_answers_by_keyboard_without_scripts(api: Api, browser: Browser) -> None:
+    admin = await api.of("admin")
+    await admin.book(start="2027-01-13T15:00", required_sites=["sainte-justine", "calais"])
+    reader = await Reader.at(api, browser, "fr", 390, java_script_enabled=False)
+    await reader.sign_in(role="coordinator", sites=["sainte-justine"])
+    page = reader.page
+    await press(reader, "link", "Mon site")
+    await page.wait_for_url("**/site")
+    assert "9\u00a0h\u00a000 (heure de Montréal)" in await page.inner_text("main")
+    await reader.picture("site-waiting")
+    await reach(reader, page.get_by_role("button", name="Accepter"))
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**done=answered")
+    assert "Rien n’attend" in await page.inner_text("main")

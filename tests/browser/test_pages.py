@@ -31,6 +31,8 @@ SIGNED_IN = {
     "book-wrong": "/book?host=lille&start=2027-10-31T02:30",
     "book-empty": "/book",
     "calendar": "/calendar",
+    "site": "/site?site=sainte-justine",
+    "site-several-rooms": "/site?site=lille",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
     "admin": "/admin",
     "admin-sites": "/admin/sites",
@@ -58,6 +60,8 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     opened = await admin("POST", "/feeds", {"scope": "site", "of": "calais", "label": "Calais", "language": language})
     feed = "/feeds/" + opened.json["page_url"].rpartition("/")[2]
     stop = "/unsubscribe/" + api.services.unsubscribing.url("staff@calais.example").rpartition("/")[2]
+    works = {"site": "calais", "from": "2027-03-18", "until": "2027-03-19", "reason": "Travaux"}
+    closure = (await admin("POST", "/closures", works)).json["id"]
     reader = await Reader.at(api, browser, language, width)
     wrong: list[str] = []
 
@@ -78,7 +82,8 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     await reader.page.click("main button")
     await look("sent")
     await reader.sign_in()
-    for name, path in (SIGNED_IN | {"session": f"/sessions/{booked['id']}"}).items():
+    own = {"session": f"/sessions/{booked['id']}", "closure": f"/closures/{closure}"}
+    for name, path in (SIGNED_IN | own).items():
         await reader.see(path)
         await look(name)
 

@@ -7,6 +7,7 @@ is inline and nothing comes from another host, so the policy begins with `defaul
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -110,6 +111,11 @@ def respond(
     )
     headers = _headers(language, policy(scripts=bool(scripts))) | (UNTOLD if untold else {})
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def fresh_key() -> str:
+    """For a form whose sending twice must do once (`storage.idempotency`)."""
+    return secrets.token_urlsafe(16)
 
 
 def see(request: web.Request, path: str) -> web.Response:

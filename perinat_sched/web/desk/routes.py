@@ -14,6 +14,7 @@ from perinat_sched.web.desk import (
     calendar,
     cancel,
     change,
+    closures,
     deeds,
     directory,
     find,
@@ -21,6 +22,7 @@ from perinat_sched.web.desk import (
     mails,
     session,
     sign_in,
+    site,
     start,
     subscribing,
     tokens,
@@ -123,6 +125,12 @@ PAGES = (
     Page(method="POST", path="/sessions/{id}/calls", handler=deeds.ring, form=deeds.CallForm),
     Page(method="POST", path="/sessions/{id}/mails/{mail}", handler=keep.send_again, form=PageForm),
     Page(method="GET", path="/sessions/{id}/calendar.ics", handler=keep.calendar),
+    Page(method="GET", path="/site", handler=site.show, query=site.SiteQuery),
+    Page(method="POST", path="/site/answer", handler=site.answer, form=site.AnswerForm),
+    Page(method="POST", path="/site/closures", handler=closures.enter, form=site.ClosureForm),
+    Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
+    Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
+    Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
