@@ -31,6 +31,7 @@ from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.feeds.window import Window
+from perinat_sched.figures.actions import Reports
 from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.actions import Notices
@@ -160,6 +161,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         readings=Readings(database=database, clock=clock),
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
+        reports=Reports(database=database, directory=directory, calendars=calendars, clock=clock),
         unsubscribing=unsubscribing,
         sign_ins=sign_ins,
         sign_in_mail=SignInMail(

@@ -12,6 +12,7 @@ from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.figures.actions import Reports
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.sign_in import SignInMail
@@ -49,6 +50,7 @@ class Services:
     readings: Readings
     delivery: Delivery
     notices: Notices
+    reports: Reports
     unsubscribing: Unsubscribing
     sign_ins: SignIns
     sign_in_mail: SignInMail
