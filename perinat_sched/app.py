@@ -32,6 +32,7 @@ from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.feeds.window import Window
+from perinat_sched.figures.actions import Reports
 from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.actions import Notices
@@ -176,6 +177,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         readings=Readings(database=database),
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
+        reports=Reports(database=database, directory=directory, calendars=calendars, clock=clock),
         unsubscribing=unsubscribing,
         sign_ins=sign_ins,
         sign_in_mail=SignInMail(

@@ -13,6 +13,7 @@ from perinat_sched.booking.history import History
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.figures.actions import Reports
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.sign_in import SignInMail
@@ -59,6 +60,7 @@ class Services:
     readings: Readings
     delivery: Delivery
     notices: Notices
+    reports: Reports
     unsubscribing: Unsubscribing
     sign_ins: SignIns
     sign_in_mail: SignInMail

@@ -40,6 +40,7 @@ SIGNED_IN = {
     "admin-tokens": "/admin/tokens",
     "admin-mails": "/admin/mails",
     "admin-audit": "/admin/audit",
+    "figures": "/figures?network=perinat&year=2027",
 }
 
 

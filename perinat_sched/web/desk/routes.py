@@ -17,6 +17,7 @@ from perinat_sched.web.desk import (
     closures,
     deeds,
     directory,
+    figures,
     find,
     keep,
     mails,
@@ -131,6 +132,10 @@ PAGES = (
     Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
     Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
     Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
+    # Figures
+    Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery),
+    Page(method="GET", path="/figures/{table}.csv", handler=figures.csv, query=figures.FiguresQuery),
+    Page(method="GET", path="/figures/{table}.svg", handler=figures.picture, query=figures.FiguresQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
