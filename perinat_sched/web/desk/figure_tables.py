@@ -12,7 +12,8 @@ from perinat_sched.figures.actions import Report
 from perinat_sched.figures.reckoning import MONTHS, Row, Use
 from perinat_sched.i18n import Message, say
 from perinat_sched.sites.network import Directory, Language
-from perinat_sched.web.desk.session import ANSWERS, NOTICES, REASONS, STATES
+from perinat_sched.web.desk.deeds import ANSWERS
+from perinat_sched.web.desk.session import NOTICES, REASONS, STATES
 
 TITLES: Mapping[str, Message] = {
     "sessions": Message("Sessions"),
