@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import calendar, closures, session, sign_in, site, start, subscribing, unsubscribe, week
+from perinat_sched.web.desk import (
+    calendar,
+    closures,
+    session,
+    sheets,
+    sign_in,
+    site,
+    start,
+    subscribing,
+    unsubscribe,
+    week,
+)
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
@@ -75,6 +86,8 @@ PAGES = (
     Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
     Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
     Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
+    Page(method="GET", path="/rooms/{code}/door", handler=sheets.door, query=sheets.DoorQuery),
+    Page(method="GET", path="/sessions/{id}/attendance", handler=sheets.attendance, query=sheets.AttendanceQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
