@@ -34,11 +34,14 @@ def query(session: Session, closed_room: str | None, directory: Directory, now: 
         return None
     draft = redraft(Changes(), session, directory, now)
     request = Request(draft=draft, before=session, own_sites=frozenset(), directory=directory, now=now)
-    proposal = request.elsewhere()
-    rooms = {site: room for site, room in proposal.rooms.items() if room != closed_room}
+    anywhere = request.elsewhere()
+    rooms = {site: room for site, room in anywhere.rooms.items() if room != closed_room}
     first = zones.to_local(max(session.start, now), session.timezone).date()
     return SlotQuery(
-        proposal=replace(proposal, rooms=rooms), timezone=session.timezone, first_day=first, last_day=first + WITHIN
+        proposal=replace(anywhere, rooms=rooms),
+        timezone=session.timezone,
+        first_day=first,
+        last_day=first + WITHIN,
     )
 
 

@@ -33,6 +33,7 @@ SIGNED_IN = {
     "calendar": "/calendar",
     "site": "/site?site=sainte-justine",
     "site-several-rooms": "/site?site=lille",
+    "door": "/rooms/calais-1/door?day=2027-03-18",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
     "admin": "/admin",
     "admin-sites": "/admin/sites",
@@ -83,7 +84,11 @@ async def test_every_page_is_accessible_and_fits_and_the_browser_complains_of_no
     await reader.page.click("main button")
     await look("sent")
     await reader.sign_in()
-    own = {"session": f"/sessions/{booked['id']}", "closure": f"/closures/{closure}"}
+    own = {
+        "session": f"/sessions/{booked['id']}",
+        "attendance": f"/sessions/{booked['id']}/attendance",
+        "closure": f"/closures/{closure}",
+    }
     for name, path in (SIGNED_IN | own).items():
         await reader.see(path)
         await look(name)

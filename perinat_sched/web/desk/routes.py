@@ -22,6 +22,7 @@ from perinat_sched.web.desk import (
     keep,
     mails,
     session,
+    sheets,
     sign_in,
     site,
     start,
@@ -136,6 +137,8 @@ PAGES = (
     Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery),
     Page(method="GET", path="/figures/{table}.csv", handler=figures.csv, query=figures.FiguresQuery),
     Page(method="GET", path="/figures/{table}.svg", handler=figures.picture, query=figures.FiguresQuery),
+    Page(method="GET", path="/rooms/{code}/door", handler=sheets.door, query=sheets.DoorQuery),
+    Page(method="GET", path="/sessions/{id}/attendance", handler=sheets.attendance, query=sheets.AttendanceQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}

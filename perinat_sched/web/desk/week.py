@@ -49,21 +49,17 @@ class Place:
 
 async def show(visit: Visit[WeekQuery, None]) -> web.Response:
     query, directory = visit.query, visit.services.directory
-    place = _place(visit)
+    place = place_named(visit, query.of)
     clock = _clock(directory, query.clock)
-    first = timetable.monday(query.day or zones.to_local(visit.services.clock(), place.zone).date())
-    window = timetable.week(first, place.zone)
-    sessions, ground = await visit.services.enquiries.standing(
-        visit.actor, window, site=place.site, room=place.room, network=place.network
-    )
-    blocks = [*_blocks(visit, place, sessions, ground), *_hidden(visit.language, place, sessions, ground)]
-    blocks.sort(key=lambda block: (block.interval, block.name))
+    read = await standing(visit, place, query.day)
+    first = read.first
+    shown = _shown_sites(directory, place, read.sessions, clock)
     rows = timetable.rows(
         first,
         place.zone,
-        blocks=blocks,
-        open_hours=_open(place, ground, window),
-        bridges=_bridges(directory, place, ground),
+        blocks=read.blocks,
+        open_hours=_open(place, read.ground, timetable.week(first, place.zone)),
+        bridges=_bridges(directory, place, read.ground),
         other=clock.timezone if clock else None,
     )
     return html.respond(
@@ -74,21 +70,45 @@ async def show(visit: Visit[WeekQuery, None]) -> web.Response:
         clock=clock,
         clocks=clocks.heads(visit.language, first, place.zone, clock),
         clock_choices=clocks.choices(visit.language, directory, place.zone),
-        days=[_Day.of(visit.language, day, place, blocks, ground) for day in timetable.days(first)],
+        days=read.days,
         rows=rows,
         view=query.view,
         shown_day=query.day or first,
         previous=first - timedelta(days=7),
         following=first + timedelta(days=7),
-        hours=i18n.whose(clocks.noon(first, place.zone), visit.language, _name_of_clock(visit.language, place)),
-        odd=list(clocks.unusual(visit.language, first, place.zone, _shown_sites(directory, place, sessions, clock))),
+        hours=hours_of(visit.language, place, first),
+        odd=list(clocks.unusual(visit.language, first, place.zone, shown)),
         time_of_day=lambda local: i18n.time_of_day(local, visit.language),
-        span=lambda block: _span(visit.language, block.interval, place.zone),
+        span=lambda block: span(visit.language, block.interval, place.zone),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Day:
+class Standing:
+    """What a week holds, as far as the reader may know."""
+
+    first: date
+    sessions: Sequence[Session]
+    ground: Ground
+    blocks: Sequence[Block]
+    days: Sequence[Day]
+
+
+async def standing(visit: Visit[Any, Any], place: Place, day: date | None) -> Standing:
+    """The week of a place in which a day lies; the present one without."""
+    first = timetable.monday(day or zones.to_local(visit.services.clock(), place.zone).date())
+    window = timetable.week(first, place.zone)
+    sessions, ground = await visit.services.enquiries.standing(
+        visit.actor, window, site=place.site, room=place.room, network=place.network
+    )
+    blocks = [*_blocks(visit, place, sessions, ground), *_hidden(visit.language, place, sessions, ground)]
+    blocks.sort(key=lambda block: (block.interval, block.name))
+    days = [Day.of(visit.language, each, place, blocks, ground) for each in timetable.days(first)]
+    return Standing(first=first, sessions=sessions, ground=ground, blocks=blocks, days=days)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
     """A day of the week, for its heading and for the list."""
 
     on: date
@@ -97,7 +117,7 @@ class _Day:
     closures: Sequence[str]
 
     @classmethod
-    def of(cls, language: Language, day: date, place: Place, blocks: Sequence[Block], ground: Ground) -> _Day:
+    def of(cls, language: Language, day: date, place: Place, blocks: Sequence[Block], ground: Ground) -> Day:
         whole = _whole(day, place.zone)
         return cls(
             on=day,
@@ -107,11 +127,11 @@ class _Day:
         )
 
 
-def _place(visit: Visit[Any, Any]) -> Place:
+def place_named(visit: Visit[Any, Any], named: str) -> Place:
     """What is asked for; without a word, one's own first site or network, else the first. Raises InvalidRequest."""
     directory, actor = visit.services.directory, visit.actor
     own = [*(f"site:{code}" for code in sorted(actor.sites)), *(f"network:{code}" for code in sorted(actor.networks))]
-    value = visit.query.of or next(iter([*own, *(f"network:{code}" for code in directory.networks)]))
+    value = named or next(iter([*own, *(f"network:{code}" for code in directory.networks)]))
     kind, _, code = value.partition(":")
     if kind == "site" and code in directory.sites:
         site = directory.sites[code]
@@ -242,12 +262,13 @@ def _shown_sites(directory: Directory, place: Place, sessions: Iterable[Session]
     return [site for site in directory.sites.values() if site.code in taking_part | shown]
 
 
-def _name_of_clock(language: Language, place: Place) -> str:
+def hours_of(language: Language, place: Place, first: date) -> str:
+    """Whose hours the week of a place is told in."""
     city = next((site.city for site in place.sites if site.timezone == place.zone), None)
-    return i18n.place_of(place.zone, language, city)
+    return i18n.whose(clocks.noon(first, place.zone), language, i18n.place_of(place.zone, language, city))
 
 
-def _span(language: Language, interval: Interval, zone: str) -> str:
+def span(language: Language, interval: Interval, zone: str) -> str:
     """`15 h 00–16 h 00`, by the clock of the page."""
     ends = (zones.to_local(instant, zone) for instant in (interval.start, interval.end))
     return "–".join(i18n.time_of_day(local, language) for local in ends)
