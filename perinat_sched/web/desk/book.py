@@ -47,7 +47,7 @@ class BookQuery(PageQuery):
 class BookForm(SheetForm):
     """A session to be booked, once: `key` is made with the form."""
 
-    key: str = Field(default="", min_length=1, max_length=100)
+    key: str = Field(min_length=1, max_length=100)
 
 
 async def show(visit: Visit[BookQuery, None]) -> web.Response:

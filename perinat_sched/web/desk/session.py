@@ -103,6 +103,7 @@ class Mail:
 
     id: str
     failed: bool
+    error: str  # what the relay said of a failed one
     kind: Message
     recipient: str
     state: Message
@@ -236,6 +237,7 @@ def _mail(visit: Visit[Any, Any], notice: NoticeView) -> Mail:
     return Mail(
         id=notice.id,
         failed=notice.state == "failed",
+        error=(notice.last_error or "") if notice.state == "failed" else "",
         kind=NOTICES[notice.kind],
         recipient=notice.recipient,
         state=STATES[notice.state],

@@ -10,29 +10,11 @@ import pytest
 
 from tests.web.callers import Answer, Api
 from tests.web.desk.test_week import read, words
-from tests.web.desk.visitors import Visitor, signed_in
+from tests.web.desk.visitors import Visitor, fields, signed_in
 
 THURSDAY = "/book?kind=staff&host=lille&site=calais&site=sainte-justine&start=2027-03-18T15:00"
 SUNDAY = "/book?kind=staff&host=lille&site=calais&start=2027-03-21T15:00"
 SCRIPT = "<script>alert(1)</script>"
-
-
-def fields(page: bytes, **typed: Any) -> dict[str, Any]:
-    """What a browser would send of the page's one form without touching it, but for what is typed."""
-    text = page.decode()
-    form = text[text.index('<form class="sheet"') : text.index("</form>")]
-    found: dict[str, Any] = {}
-    for tag in re.findall(r"<input [^>]*>", form):
-        given = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
-        if given.get("type") in ("checkbox", "radio") and " checked" not in tag:
-            continue
-        name, value = given["name"], given["value"].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
-        found[name] = [*found.get(name, []), value] if given.get("type") == "checkbox" else value
-    for name, options in re.findall(r'<select id="[^"]+" name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
-        [*_, chosen] = ["", *re.findall(r'<option value="([^"]*)" selected>', options)]
-        found[name] = [*found.get(name, []), chosen] if name == "room" else chosen
-    found |= re.findall(r'<textarea id="[^"]+" name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
-    return {**found, **typed}
 
 
 async def sessions(api: Api) -> list[dict[str, Any]]:
@@ -55,6 +37,7 @@ async def test_a_slot_is_booked_in_two_clicks(api: Api) -> None:
     assert "CH de Calais | 15 h 00 (heure de Paris) | Salle de visioconférence | libre" in text
     [booked] = await sessions(api)
     assert (answer.status, answer.headers["Location"]) == (303, f"/sessions/{booked['id']}?done=booked")
+    assert "Réservée. Les sites sont prévenus" in words((await visitor.get(answer.headers["Location"])).body)
     assert booked["start"] == "2027-03-18T15:00:00+01:00" and booked["title"] == "Visio Périnat — staff"
     assert [part["site"] for part in booked["participations"]] == ["lille", "calais", "sainte-justine"]
 

@@ -265,7 +265,7 @@ async def test_what_is_wrong_with_a_closure_stands_beside_its_field(
     assert answer.status == 422
     assert f'id="{field}-wrong"' in page and f'href="#{field}"' in page and re.search(rf' id="{field}"', page)
     assert given.get("last") or 'value="2027-03-19"' in page
-    assert "Aucune." in page
+    assert "Aucune fermeture." in page
 
 
 async def test_closures_and_holidays_stand_in_the_weeks_ahead(api: Api) -> None:

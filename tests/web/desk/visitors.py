@@ -57,3 +57,21 @@ async def signed_in(api: Api, role: str = "admin", **given: Any) -> Visitor:
     answer = await visitor.post(f"/sign-in/{secret}", {})
     assert answer.status == 303, answer.body.decode()
     return visitor
+
+
+def fields(page: bytes, **typed: Any) -> dict[str, Any]:
+    """What a browser would send of the page's one form without touching it, but for what is typed."""
+    text = page.decode()
+    form = text[text.index('<form class="sheet"') : text.index("</form>")]
+    found: dict[str, Any] = {}
+    for tag in re.findall(r"<input [^>]*>", form):
+        given = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        if given.get("type") in ("checkbox", "radio") and " checked" not in tag:
+            continue
+        name, value = given["name"], given["value"].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
+        found[name] = [*found.get(name, []), value] if given.get("type") == "checkbox" else value
+    for name, options in re.findall(r'<select id="[^"]+" name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        [*_, chosen] = ["", *re.findall(r'<option value="([^"]*)" selected>', options)]
+        found[name] = [*found.get(name, []), chosen] if name == "room" else chosen
+    found |= re.findall(r'<textarea id="[^"]+" name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+    return {**found, **typed}
