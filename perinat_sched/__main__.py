@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ipaddress
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -77,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="read the configuration and say what was understood")
     command.set_defaults(command=_check)
 
+    command = commands.add_parser("doctor", help="ask the relay and DNS whether other servers will take our mail")
+    command.add_argument("--selector", metavar="NAME", help="the DKIM selector that the relay signs with")
+    command.add_argument(
+        "--nameserver", metavar="ADDRESS[:PORT]", type=_address, help="ask this one: DNS as outsiders see it"
+    )
+    command.set_defaults(command=_doctor)
+
     tokens = commands.add_parser("token", help="make, list and revoke API tokens").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -128,6 +136,32 @@ def _check(given: argparse.Namespace, configured: Settings) -> None:
     print("\nFuture sessions that no longer fit")
     for line in asyncio.run(app.misfits(configured)) or ["none"]:
         print(f"  {line}")
+
+
+def _doctor(given: argparse.Namespace, configured: Settings) -> None:
+    from dns.asyncresolver import Resolver
+
+    from perinat_sched.notices.deliverability import Examination
+
+    async def examine() -> bool:
+        resolver = Resolver(configure=given.nameserver is None)
+        if given.nameserver is not None:
+            host, resolver.port = given.nameserver
+            resolver.nameservers = [host]
+        healthy = True
+        examination = Examination(
+            mail_from=configured.mail_from,
+            smtp_url=configured.smtp_url,
+            selector=given.selector,
+            resolver=resolver,
+        )
+        async for found in examination.findings():
+            healthy = healthy and found.good
+            print(f"{'good' if found.good else 'BAD '}  {found.subject:13} {found.told}")
+        return healthy
+
+    if not asyncio.run(examine()):
+        sys.exit(FAILED)
 
 
 def _create_token(given: argparse.Namespace, configured: Settings) -> None:
@@ -229,6 +263,14 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) < 65536):
         raise argparse.ArgumentTypeError("write a port from 0 to 65535")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, ":", "53")
+    try:
+        return str(ipaddress.ip_address(host)), _port(port)
+    except ValueError:
+        raise argparse.ArgumentTypeError("write an address such as 9.9.9.9 or 9.9.9.9:53") from None
 
 
 def _day(text: str) -> date:
