@@ -153,8 +153,10 @@ class SeriesWords(Words):
 
     def _remarks(self, session: Session, site: str) -> Iterator[str]:
         """In what this date is not as the first."""
-        if any(zones.is_unusual(session.start, self.reader.zone, other.timezone) for other in self._others()):
-            yield self.say(Message("⚠ unusual difference of clocks"))
+        others = {other.timezone: other for other in reversed(self._others())}
+        for zone, other in others.items():
+            if zones.is_unusual(session.start, self.reader.zone, zone):
+                yield f"⚠ {next(self.reader.hours(session.start, [other])).value}"
         part = session.participation(site)
         if part and self.part and part.room != self.part.room:
             room = self.directory.rooms.get(part.room or "")

@@ -87,6 +87,11 @@ async def admin(api: Api) -> Caller:
     return await api.of("admin")
 
 
+def dates_in(text: str) -> list[str]:
+    """The list of dates in a mail."""
+    return [line[2:].replace("\u00a0", " ") for line in text.splitlines() if line.startswith("- jeudi")]
+
+
 def starts(calendar: Calendar) -> list[str]:
     return [f"{start:%Y-%m-%dT%H:%M}" for start, *_ in expanded(calendar.to_ical())]
 
@@ -101,12 +106,15 @@ async def test_a_series_is_announced_once_with_its_rule_and_its_dates_in_the_rea
     master = calendar.events[0]
     assert (calendar["METHOD"], str(master["UID"]), "RRULE" in master) == ("REQUEST", series["uid"], True)
     assert starts(calendar) == [f"2027-03-{day:02d}T14:00" for day in (4, 11, 18, 25)]
-    assert "jeudi 18 mars 2027" in post.text_to(CALAIS)
-    montreal = post.text_to("visio@sainte-justine.example")
-    assert [line for line in montreal.splitlines() if line.startswith("- jeudi")] == [
-        "- jeudi 4 mars 2027\u00a0: 9\u00a0h\u00a000 (heure de Montréal)",
-    ] or "jeudi 18 mars 2027" in montreal
-    assert "⚠" in montreal
+    assert dates_in(post.text_to(CALAIS))[2] == (
+        "jeudi 18 mars 2027 : 15 h 00 (heure de Paris) · ⚠ 10 h 00 (heure de Montréal)"
+    )
+    assert dates_in(post.text_to("visio@sainte-justine.example")) == [
+        "jeudi 4 mars 2027 : 9 h 00 (heure de Montréal)",
+        "jeudi 11 mars 2027 : 9 h 00 (heure de Montréal)",
+        "jeudi 18 mars 2027 : 10 h 00 (heure de Montréal) · ⚠ 15 h 00 (heure de Paris)",
+        "jeudi 25 mars 2027 : 10 h 00 (heure de Montréal) · ⚠ 15 h 00 (heure de Paris)",
+    ]
     assert await post.mails() == {}
 
 
