@@ -67,27 +67,29 @@ def invitation(
 
 def series_invitation(
     series: Series,
-    sessions: Sequence[Session],
+    sessions: Sequence[tuple[Session, str]],
     directory: Directory,
     *,
     method: Method,
-    site: str,
     attendee: str,
     organizer: str,
     language: Language,
     stamp: datetime,
 ) -> bytes:
-    """The same for dates of a series, at least one: all that the site is to have in its calendar of it, or one alone.
+    """The same for dates of a series, at least one, each with the site that is written to: all that the reader is to
+    have in the calendar of it, or one alone.
 
-    What is cancelled has one component for all where these are all dates of a rule.
+    To cancel a rule is to cancel all its dates, whatever was said of them: one component.
     """
-    attendees = {one.id: _attendee(attendee, site, one, directory) for one in sessions}
-    view = Viewpoint(language=language, site=site)
-    told = [_told(one, method, site) for one in sessions]
-    shown = [
-        Shown(session=one, seen=face(one, directory, "full", view), own=repr(attendees[one.id].params)) for one in told
-    ]
+    attendees = {one.id: _attendee(attendee, site, one, directory) for one, site in sessions}
+    shown = []
+    for session, site in sessions:
+        told = _told(session, method, site)
+        seen = face(told, directory, "full", Viewpoint(language=language, site=site))
+        shown.append(Shown(session=told, seen=seen, own=repr(attendees[session.id].params)))
     made = series_calendar.components(series, shown)
+    if method == "CANCEL" and made[0].rrule:
+        made = made[:1]
     events = []
     for component in made:
         event = series_event(series, component, organizer, language)

@@ -54,5 +54,6 @@ def about_of(stored: Mapping[str, Any]) -> About | None:
         lost=stored.get("lost", False),
         zone=stored.get("zone"),
         code=stored.get("code"),
+        uid=stored.get("uid"),
         **told,
     )

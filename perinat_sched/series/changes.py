@@ -22,7 +22,7 @@ from perinat_sched.people.access import Actor
 from perinat_sched.series import merging, recurrence, request, splitting, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, whole, window_of
 from perinat_sched.series.planning import Placed, by_date
-from perinat_sched.series.series import WALL, OnConflict, Series, Whole, taking_part
+from perinat_sched.series.series import WALL, Change, OnConflict, Series, Whole
 from perinat_sched.storage.database import Tx
 
 
@@ -196,9 +196,9 @@ class SeriesChanges(SeriesBase):
         await self.record(
             tx, actor, "series_changed", new, changed=len(changed), booked=len(added), cancelled=len(cancelled)
         )
-        concerned = [*(one.session for one in plan.placed if one.session and one.changes), *cancelled]
-        concerned += [one.before for one in plan.placed if one.before and one.changes]
-        return Outcome(plan=None, whole=replace(await whole(tx, new, taking_part(concerned)), unmatched=plan.unmatched))
+        done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
+        done += zip(dropped, cancelled, strict=True)
+        return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
 
 
 def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:

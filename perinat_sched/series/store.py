@@ -33,8 +33,11 @@ async def find(tx: Tx, series_id: str, *, lock: bool = False) -> Series | None:
 async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Series]:
     """Series by their ids; no statement where there are none."""
     wanted = sorted(set(ids))
-    rows = await tx.execute(select(series).where(series.c.id.in_(wanted))) if wanted else ()
-    return {row.id: _series(row) for row in rows}
+    return {one.id: one for one in await where(tx, series.c.id.in_(wanted))} if wanted else {}
+
+
+async def where(tx: Tx, condition: ColumnElement[bool]) -> list[Series]:
+    return [_series(row) for row in await tx.execute(select(series).where(condition))]
 
 
 async def page(tx: Tx, actor: Actor, directory: Directory, after: tuple[str, str] | None, limit: int) -> list[Series]:

@@ -41,7 +41,7 @@ class SeriesUpkeep(SeriesBase):
                 if one.start > now and one.status != "cancelled"
                 and (since is None or f"{one.recurrence:{WALL}}" >= since)
             ]  # fmt: skip
-            rows = [(rules.cancelled(one, code, reason, now), ()) for one in ending]
+            rows = [((one, rules.cancelled(one, code, reason, now)), ()) for one in ending]
             return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True)
 
         return await self.done(work)
@@ -107,7 +107,7 @@ class SeriesUpkeep(SeriesBase):
         plan = Plan(series=replace(old, on_conflict="refuse"), placed=placed, unmatched=(), standing=standing)
         if plan.refused:
             return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-        rows = [(one.session, one.taken) for one in placed if one.session and one.changes]
+        rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
         otherwise = any(one.changes_face for one in placed)
         return await self.wrote(tx, actor, "series_answered", old, rows, now, rule_changes=otherwise)
 
@@ -183,7 +183,7 @@ class SeriesUpkeep(SeriesBase):
             plan = Plan(series=strict, placed=placed, unmatched=(), standing=standing)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-            rows = [(one.session, one.taken) for one in placed if one.session and one.changes]
+            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
             return await self.wrote(tx, actor, "series_restored", old, rows, now)
 
         await self.done(work)

@@ -159,7 +159,7 @@ def _of_the_order(events: list[Event]) -> Iterator[str]:
         yield "the events are not in the order of their starts"
 
 
-def _of_a_series(events: list[Event]) -> Iterator[str]:
+def _of_a_series(events: list[Any]) -> Iterator[str]:
     """One master at most, which comes first; every exception and exclusion on its clock, none of them twice."""
     masters = [event for event in events if "RRULE" in event]
     if masters and masters != events[:1]:

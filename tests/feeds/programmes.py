@@ -12,6 +12,7 @@ from perinat_sched import zones
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.session import Draft, Participation, Session
 from perinat_sched.errors import InvalidRequest
+from perinat_sched.feeds.store import Scope
 from perinat_sched.series import recurrence
 from perinat_sched.series import store as series_store
 from perinat_sched.series.recurrence import WEEKDAYS, Rule
@@ -24,8 +25,8 @@ FIRST, LAST = date(2026, 1, 5), date(2028, 12, 20)
 ZONES = ["Europe/Paris"] * 4 + ["America/Toronto"] * 2
 ZONES += ["Indian/Reunion", "America/Miquelon", "Pacific/Noumea", "Asia/Jerusalem", "Europe/Dublin"]
 HOURS = ["13:00", "15:00", "08:00", "23:30", "00:15", "01:30", "02:15", "02:45"]
-SCOPES = [("network", "perinat"), ("site", "lille"), ("site", "calais"), ("site", "sainte-justine")]
-SCOPES += [("room", "calais-1")]
+SCOPES: list[tuple[Scope, str]] = [("network", "perinat"), ("room", "calais-1"), ("site", "lille")]
+SCOPES += [("site", "calais"), ("site", "sainte-justine")]
 PREFIX = {"tentative": "[À confirmer] ", "cancelled": "ANNULÉ – ", "confirmed": ""}
 
 Told = tuple[datetime, datetime, str, str]

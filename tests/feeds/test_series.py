@@ -6,14 +6,15 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import recurring_ical_events
-from icalendar import Calendar, Event
+from icalendar import Calendar
 from sqlalchemy import delete
 
 from perinat_sched import zones
-from perinat_sched.booking.session import Draft
+from perinat_sched.booking.session import Draft, Session
 from perinat_sched.feeds.calendar import Cover, feed_of, series_piece
 from perinat_sched.feeds.edition import Options
 from perinat_sched.series import store as series_store
@@ -93,7 +94,7 @@ def a_series(wall: str, timezone: str, rrule: str | None) -> Series:
     )  # fmt: skip
 
 
-def dates_of(series: Series, *walls: str):
+def dates_of(series: Series, *walls: str) -> list[Session]:
     return [
         session(wall, timezone=series.session.timezone, id=f"s{wall[:10]}", uid=series.uid, series=series.id,
                 recurrence=datetime.fromisoformat(wall), sequence=0)
@@ -101,7 +102,7 @@ def dates_of(series: Series, *walls: str):
     ]  # fmt: skip
 
 
-def events_of(series: Series, shown, at: Cover | None = None) -> list[Event]:
+def events_of(series: Series, shown: list[Session], at: Cover | None = None) -> list[Any]:
     piece = series_piece(at or cover(), series, [(one, "full") for one in shown], NETWORK)
     feed = feed_of(at or cover(), [piece])
     assert complaints(feed) == []

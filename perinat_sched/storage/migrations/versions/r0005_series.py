@@ -58,11 +58,15 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("series", sa.String(length=36), nullable=True))
     op.add_column("sessions", sa.Column("recurrence_id", sa.String(length=16), nullable=True))
     op.create_index("ix_sessions_series", "sessions", ["series"])
+    op.add_column("notices", sa.Column("bundle", sa.String(length=200), nullable=True))
+    op.create_index("ix_notices_bundle", "notices", ["bundle"])
     for statement in changes.counting(op.get_bind().dialect.name, "series"):
         op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_notices_bundle", "notices")
+    op.drop_column("notices", "bundle")
     op.drop_index("ix_sessions_series", "sessions")
     op.drop_column("sessions", "recurrence_id")
     op.drop_column("sessions", "series")
