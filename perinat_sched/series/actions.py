@@ -16,7 +16,7 @@ from perinat_sched.people.access import Actor, Subject, may
 from perinat_sched.series import recurrence, request, store
 from perinat_sched.series.base import Plan, SeriesBase, whole, window_of
 from perinat_sched.series.request import Asked, Dates
-from perinat_sched.series.series import WALL, Series, SeriesRefused, Whole, taking_part
+from perinat_sched.series.series import WALL, Change, Series, SeriesRefused, Whole
 from perinat_sched.storage.database import Tx
 
 
@@ -43,15 +43,14 @@ class SeriesBookings(SeriesBase):
             raise Unavailable from violation
         if plan.refused:
             raise SeriesRefused(self.judged(plan, verdict="bookable"))
-        told = taking_part(one.session for one in plan.bookable if one.session)
-        return self.judged(plan, verdict="booked", told=told)
+        return self.judged(plan, verdict="booked", changed=_new(plan))
 
     async def try_out(self, actor: Actor, asked: Asked) -> Whole:
         """The same verdicts, and nothing is booked: the dry run."""
         new, when = self._asked(actor, asked)
         async with self.database.read() as tx:
             plan = await self._plan(tx, actor, new, when, lock=False)
-        return self.judged(plan, verdict="bookable")
+        return self.judged(plan, verdict="bookable", changed=() if plan.refused else _new(plan))
 
     def _asked(self, actor: Actor, asked: Asked) -> tuple[Series, Dates]:
         series_id = str(uuid.uuid4())
@@ -110,3 +109,7 @@ class SeriesBookings(SeriesBase):
             exclude_holidays_of=old.exclude_holidays_of,
             on_conflict=old.on_conflict,
         )
+
+
+def _new(plan: Plan) -> list[Change]:
+    return [(None, one.session) for one in plan.bookable if one.session]

@@ -22,7 +22,7 @@ from perinat_sched.people.access import Actor
 from perinat_sched.series import merging, recurrence, request, splitting, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, whole, window_of
 from perinat_sched.series.planning import Placed, by_date
-from perinat_sched.series.series import WALL, OnConflict, Series, Whole, taking_part
+from perinat_sched.series.series import WALL, Change, OnConflict, Series, Whole
 from perinat_sched.storage.database import Tx
 
 
@@ -95,6 +95,7 @@ class SeriesChanges(SeriesBase):
             on_conflict=changes.on_conflict or base.on_conflict,
             override=changes.override or (),
             revision=old.revision + 1 if cut is None else 0,
+            sequence=old.sequence if cut is None else 0,
             updated_at=now,
         )
         if changes.rrule is None and new.rrule is not None:
@@ -175,11 +176,16 @@ class SeriesChanges(SeriesBase):
         fresh = {one.recurrence: one.conflicts for one in plan.placed if one.conflicts}
         if split:
             ended = replace(
-                splitting.ending(old, splitting.cut_of(new, old)), revision=old.revision + 1, updated_at=now
+                splitting.ending(old, splitting.cut_of(new, old)),
+                revision=old.revision + 1,
+                sequence=old.sequence + 1,
+                updated_at=now,
             )
             await store.replace(tx, ended, stays)
             await store.add(tx, new, goes | fresh)
         else:
+            otherwise = any(one.changes_face for one in plan.bookable) or bool(dropped)
+            new = replace(new, sequence=old.sequence + otherwise)
             await store.replace(tx, new, stays | fresh)
         cancelled = [rules.cancelled(one, "cancelled", "", now) for one in dropped]
         changed = [(one.session, one.taken) for one in plan.placed if one.before and one.session and one.changes]
@@ -190,9 +196,9 @@ class SeriesChanges(SeriesBase):
         await self.record(
             tx, actor, "series_changed", new, changed=len(changed), booked=len(added), cancelled=len(cancelled)
         )
-        concerned = [*(one.session for one in plan.placed if one.session and one.changes), *cancelled]
-        concerned += [one.before for one in plan.placed if one.before and one.changes]
-        return Outcome(plan=None, whole=replace(await whole(tx, new, taking_part(concerned)), unmatched=plan.unmatched))
+        done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
+        done += zip(dropped, cancelled, strict=True)
+        return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
 
 
 def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:

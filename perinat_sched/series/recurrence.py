@@ -158,6 +158,12 @@ def _times(rule: Rule, start: datetime, until: datetime) -> rules.rrule:
     )
 
 
+def spelled(rule: Rule, start: datetime) -> list[datetime]:
+    """The wall times of a rule that has an UNTIL, from `start` on, which need not be one of them."""
+    assert rule.until is not None
+    return list(_times(rule, start, rule.until))
+
+
 def listed(days: Sequence[str], start: datetime) -> list[datetime]:
     """The wall times of a series whose dates are given one by one, at the hour of `start`. Raises InvalidRequest."""
     found = {day(text, f"dates[{position}]") for position, text in enumerate(days)}
