@@ -21,7 +21,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor
 from perinat_sched.series import regular, request, store, wishes
 from perinat_sched.series.base import Plan, SeriesBase, window_of
-from perinat_sched.series.series import Occurrence, OnConflict, Series, taking_part
+from perinat_sched.series.series import Change, Occurrence, OnConflict, Series
 from perinat_sched.series.wishes import Identity, Wish, Wishes
 from perinat_sched.storage import audit
 from perinat_sched.storage.database import Tx
@@ -55,14 +55,10 @@ class Imported:
         return [conflict for one in self.verdicts if one.occurrence for conflict in one.occurrence.conflicts]
 
     @property
-    def booked(self) -> list[Session]:
+    def booked(self) -> list[Change]:
+        """What was done: sessions that were not there before."""
         found = (one.occurrence for one in self.verdicts if one.said == "booked")
-        return [one.session for one in found if one and one.session]
-
-    @property
-    def told(self) -> frozenset[str]:
-        """The sites that are told."""
-        return taking_part(self.booked)
+        return [(None, one.session) for one in found if one and one.session]
 
 
 class ImportRefused(BookingRefused):

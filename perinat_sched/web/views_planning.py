@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perinat_sched.i18n import Message, say
+from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Sight
 from perinat_sched.series.importing import Imported, Verdict
 from perinat_sched.series.series import WALL
@@ -45,7 +46,7 @@ class PlanningView:
                 UnreadColumn(code="column-not-read", detail=say(Message(UNREAD.text, heading=repr(one)), language))
                 for one in imported.unread
             ],
-            told=sorted(imported.told),
+            told=sorted(told_of(imported.booked, self.view.directory)),
         )
 
     def line(self, verdict: Verdict, *, proposed: bool) -> LineOut:
