@@ -80,10 +80,13 @@ class Publisher:
     def at_hand(self, address: str, asked: Asked, options: Options, now: datetime) -> tuple[Feed, Published] | None:
         """The same without waiting for anything, where nothing can have changed; None where that is not known."""
         kept = self.shelf.get((address, options))
-        if kept is None or not self._current(kept.standing, now):
+        if kept is None:
+            return None
+        then, stamp = kept.standing, self.database.changes.stamp()
+        if stamp is None or then.stamp != stamp or not then.since <= now < then.until:
             return None
         told = kept.answers.to(asked)
-        return None if told is None else (kept.standing.feed, told)
+        return None if told is None else (then.feed, told)
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
@@ -102,10 +105,6 @@ class Publisher:
         self._away_since = None
         self.shelf.put(key, kept)
         return kept
-
-    def _current(self, then: Standing, now: datetime) -> bool:
-        """Whether nothing can have changed since the database was asked."""
-        return then.stamp is not None and then.stamp == self.database.changes.stamp() and then.since <= now < then.until
 
     def _last_good(self, kept: Kept | None, asked: Asked, now: datetime, error: Exception) -> Kept:
         """What the database said last. What has ended by itself meanwhile is gone all the same."""

@@ -6,9 +6,9 @@ The door: who are you (401), may you at all (403), not so fast (429), what do yo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from perinat_sched.errors import Forbidden, Unauthenticated
 from perinat_sched.web import middleware, reading
@@ -37,17 +37,17 @@ def application(services: Services) -> web.Application:
 
 
 def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    nothing_asked = _defaults(route.query or NoQuery)
-    needs_token = route.policy.needs_token
+    handler, needs_token, asks, told = route.handler, route.policy.needs_token, route.query, route.body
+    nothing_asked = _defaults(asks or NoQuery)
 
     async def enter(request: web.Request) -> web.StreamResponse:
         if needs_token:
             await _sign_in(route, request, services)
         query = nothing_asked
-        if query is None or (route.query and request.query_string):
-            query = reading.query(route.query or NoQuery, request)
-        body = reading.validated(route.body, await _json(route, request)) if route.body else None
-        return await route.handler(Call(request=request, services=services, query=query, body=body))
+        if query is None or (asks and request.query_string):
+            query = reading.query(asks or NoQuery, request)
+        body = await _body(told, route.body_optional, request) if told else None
+        return await handler(Call(request, services, query, body))
 
     return enter
 
@@ -69,6 +69,6 @@ async def _sign_in(route: Route, request: web.Request, services: Services) -> No
         services.writes.count(caller.token)
 
 
-async def _json(route: Route, request: web.Request) -> Any:
+async def _body(model: type[BaseModel], optional: bool, request: web.Request) -> BaseModel:
     raw = await reading.body(request)
-    return {} if route.body_optional and not raw else reading.json_object(raw)
+    return reading.validated(model, {} if optional and not raw else reading.json_object(raw))
