@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
+from operator import attrgetter
 from typing import Literal
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
@@ -84,7 +85,7 @@ def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) 
 
 def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
     """A whole calendar: its pieces by start."""
-    ordered = sorted(pieces, key=lambda each: (each.start, each.session))
+    ordered = sorted(pieces, key=attrgetter("start", "session"))
     # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
     clocks = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"), *(each.clock for each in ordered)}
     # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second

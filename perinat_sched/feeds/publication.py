@@ -140,13 +140,10 @@ class Publisher:
             wanted = listed.split(",") if listed else []
             ready = kept.pieces if kept is not None and kept.frame == frame else {}
             missing = [name.partition(":")[0] for name in wanted if name not in ready]
-            sessions = (
-                await booking_store.sessions_where(
-                    tx, shown if len(missing) > MANY else booking_store.with_ids(missing)
-                )
-                if missing
-                else []
-            )
+            if len(missing) > MANY:
+                sessions = await booking_store.sessions_where(tx, shown)
+            else:
+                sessions = await booking_store.sessions_of(tx, missing) if missing else []
         cover = self._cover(feed, options)
         if options.free_busy:
             body = await asyncio.to_thread(self._free_busy, cover, feed, sessions, span, closed)
@@ -214,7 +211,7 @@ class Publisher:
         if before is not None and before[0] == state and before[1].digest == made.digest:
             return before[1]
         writing = asyncio.create_task(
-            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now))
+            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now, before))
         )
         await asyncio.wait([writing], timeout=RECORD_PATIENCE)
         writing.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, whenever it ends
