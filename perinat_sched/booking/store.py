@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from perinat_sched import zones
 from perinat_sched.availability.conflicts import Fit
@@ -69,9 +82,25 @@ async def sessions_where(tx: Tx, condition: ColumnElement[bool], *, limit: int |
     chosen = select(sessions.c.id).where(condition)
     if limit is not None:
         chosen = chosen.where(sessions.c.id.in_([row.id for row in rows]))
-    parts: dict[str, list[Participation]] = {}
     query = select(participations).where(participations.c.session_id.in_(chosen)).order_by("session_id", "position")
-    for row in await tx.execute(query):
+    return _whole(rows, await tx.execute(query))
+
+
+async def sessions_of(tx: Tx, ids: Sequence[str]) -> list[Session]:
+    """The sessions of a few ids, likewise; the statements are put once, for feeds that look at one session anew."""
+    rows = (await tx.execute(_OF_IDS, {"ids": ids})).all()
+    return _whole(rows, await tx.execute(_PARTS_OF_IDS, {"ids": ids}))
+
+
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_OF_IDS = select(sessions).where(sessions.c.id.in_(_IDS)).order_by("starts", "id")
+_PARTS_OF_IDS = select(participations).where(participations.c.session_id.in_(_IDS)).order_by("session_id", "position")
+
+
+def _whole(rows: Iterable[Row[Any]], of_all: Iterable[Row[Any]]) -> list[Session]:
+    """Sessions from their rows and those of their participations."""
+    parts: dict[str, list[Participation]] = {}
+    for row in of_all:
         parts.setdefault(row.session_id, []).append(_participation(row))
     return [_session(row, parts.get(row.id, ())) for row in rows]
 

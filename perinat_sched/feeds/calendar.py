@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
+from operator import attrgetter
 from typing import Literal
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration, vText, vUri
@@ -89,7 +90,7 @@ def series_piece(
 
 def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
     """A whole calendar: its pieces by start."""
-    ordered = sorted(pieces, key=lambda each: (each.start, each.name))
+    ordered = sorted(pieces, key=attrgetter("start", "name"))
     # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
     clocks = {
         vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"),

@@ -108,7 +108,9 @@ class Answers:
 
     def to(self, asked: Asked) -> Published | None:
         """None where the bytes are needed, and not here."""
-        if (etag := self._etag_of(asked)) is not None:
+        if (etag := asked.if_none_match) not in self._known:  # most clients send just that
+            etag = self._etag_of(asked)
+        if etag is not None:
             return self._known[etag]
         if asked.head:
             return self._heads[asked.accept_gzip]
@@ -116,10 +118,7 @@ class Answers:
 
     def _etag_of(self, asked: Asked) -> str | None:
         """The ETag of what the client has; None where that is something else, or it does not say."""
-        tags = asked.if_none_match
-        if tags in self._known:
-            return tags
-        etag = self._etags[asked.accept_gzip]
+        tags, etag = asked.if_none_match, self._etags[asked.accept_gzip]
         if tags is not None:  # If-Modified-Since does not count beside it (RFC 9110 § 13.1.3)
             found = _TAG.findall(tags)  # weak comparison: `W/` does not matter
             other = self._etags[not asked.accept_gzip]

@@ -82,10 +82,13 @@ class Publisher:
     def at_hand(self, address: str, asked: Asked, options: Options, now: datetime) -> tuple[Feed, Published] | None:
         """The same without waiting for anything, where nothing can have changed; None where that is not known."""
         kept = self.shelf.get((address, options))
-        if kept is None or not self._current(kept.standing, now):
+        if kept is None:
+            return None
+        then, stamp = kept.standing, self.database.changes.stamp()
+        if stamp is None or then.stamp != stamp or not then.since <= now < then.until:
             return None
         told = kept.answers.to(asked)
-        return None if told is None else (kept.standing.feed, told)
+        return None if told is None else (then.feed, told)
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
@@ -104,10 +107,6 @@ class Publisher:
         self._away_since = None
         self.shelf.put(key, kept)
         return kept
-
-    def _current(self, then: Standing, now: datetime) -> bool:
-        """Whether nothing can have changed since the database was asked."""
-        return then.stamp is not None and then.stamp == self.database.changes.stamp() and then.since <= now < then.until
 
     def _last_good(self, kept: Kept | None, asked: Asked, now: datetime, error: Exception) -> Kept:
         """What the database said last. What has ended by itself meanwhile is gone all the same."""
@@ -141,15 +140,12 @@ class Publisher:
                 if known.answers.to(asked) is not None:
                     return known
             wanted = pieces.wanted(listed)
-            ready = kept.pieces if kept is not None and kept.frame == frame else EMPTY
+            ready = kept.pieces if kept is not None and kept.frame == frame else {}
             missing = pieces.missing(wanted, ready)
-            sessions = (
-                await booking_store.sessions_where(
-                    tx, shown if len(missing) > MANY else booking_store.with_ids(missing)
-                )
-                if missing
-                else []
-            )
+            if len(missing) > MANY:
+                sessions = await booking_store.sessions_where(tx, shown)
+            else:
+                sessions = await booking_store.sessions_of(tx, missing) if missing else []
             series = await series_store.with_ids(tx, (session.series for session in sessions if session.series))
         cover = self._cover(feed, options)
         if options.free_busy:
@@ -209,7 +205,7 @@ class Publisher:
         if before is not None and before[0] == state and before[1].digest == made.digest:
             return before[1]
         writing = asyncio.create_task(
-            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now))
+            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now, before))
         )
         await asyncio.wait([writing], timeout=RECORD_PATIENCE)
         writing.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, whenever it ends

@@ -74,6 +74,9 @@ class Rules:
     zone: str
     halves: tuple[Half, ...]  # STANDARD, then DAYLIGHT if there is one
 
+    def __hash__(self) -> int:
+        return hash(self.zone)  # quickly: a feed asks it of every session
+
     def offset(self, instant: datetime) -> timedelta:
         """The offset from UTC that holds at an instant, by the rules."""
         years = (instant.year - 1, instant.year)

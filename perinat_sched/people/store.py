@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from perinat_sched.people.access import Actor, Role
 from perinat_sched.sites.network import Language
@@ -101,7 +101,10 @@ async def by_hash(tx: Tx, hashed: str) -> TokenRow | None:
 
 async def by_id(tx: Tx, token_id: str) -> TokenRow | None:
     """The token with this id, whether or not it is still valid."""
-    return _token((await tx.execute(select(tokens).where(tokens.c.id == token_id))).one_or_none())
+    return _token((await tx.execute(_BY_ID, {"token": token_id})).one_or_none())
+
+
+_BY_ID = select(tokens).where(tokens.c.id == bindparam("token"))  # asked whenever a feed is made
 
 
 async def every(tx: Tx) -> Sequence[TokenRow]:

@@ -36,17 +36,17 @@ def application(services: Services) -> web.Application:
 
 
 def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    nothing_asked = _defaults(route.query or NoQuery)
-    needs_token = route.policy.needs_token
+    handler, needs_token, asks, told = route.handler, route.policy.needs_token, route.query, route.body
+    nothing_asked = _defaults(asks or NoQuery)
 
     async def enter(request: web.Request) -> web.StreamResponse:
         if needs_token:
             await _sign_in(route, request, services)
         query = nothing_asked
-        if query is None or (route.query and request.query_string):
-            query = reading.query(route.query or NoQuery, request)
-        body = await _body(route, request)
-        return await route.handler(Call(request=request, services=services, query=query, body=body))
+        if query is None or (asks and request.query_string):
+            query = reading.query(asks or NoQuery, request)
+        body = await _body(told, route.body_optional, request) if told else None
+        return await handler(Call(request, services, query, body))
 
     return enter
 
@@ -68,11 +68,9 @@ async def _sign_in(route: Route, request: web.Request, services: Services) -> No
         services.writes.count(caller.token)
 
 
-async def _body(route: Route, request: web.Request) -> Asked | bytes | None:
-    """What a route reads: a model, or a file as it is."""
-    if route.body is None:
-        return None
-    if isinstance(route.body, Media):
-        return await reading.body(request, route.body.type)
+async def _body(told: type[Asked] | Media, optional: bool, request: web.Request) -> Asked | bytes:
+    """What a route is told: a model, or a file as it is."""
+    if isinstance(told, Media):
+        return await reading.body(request, told.type)
     raw = await reading.body(request)
-    return reading.validated(route.body, {} if route.body_optional and not raw else reading.json_object(raw))
+    return reading.validated(told, {} if optional and not raw else reading.json_object(raw))
