@@ -15,6 +15,9 @@ SIGNED_IN = {
     "week-network": "/week?of=network:perinat&day=2027-05-05",
     "week-table": "/week?of=network:perinat&day=2027-03-18&view=table",
     "bridge": "/bridge?day=2027-03-18",
+    "find": "/find?host=lille&site=calais&site=valenciennes&optional_site=sainte-justine&from=2027-03-10&to=2027-03-19",
+    "find-none": "/find?host=lille&site=sainte-justine&site=reunion&from=2027-01-11&to=2027-01-15",
+    "find-wrong": "/find?host=lille&site=calais&duration_minutes=7",
     "week-list": "/week?of=room:lille-1&day=2027-03-18&view=list",
 }
 

@@ -7,10 +7,11 @@ is inline and nothing comes from another host, so the policy begins with `defaul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -45,11 +46,17 @@ def environment() -> Environment:
     )
 
 
-def address(request: web.Request, path: str, **asked: str | None) -> str:
-    """A path of ours with its question, under the path of `public_url`; the language chosen goes along."""
+def address(request: web.Request, path: str, **asked: str | Sequence[str] | None) -> str:
+    """A path of ours with its question, under the path of `public_url`; the language chosen goes along.
+
+    A name with several values is asked once a value.
+    """
     path, _, question = path.partition("?")
-    wanted = {"lang": request.query.get("lang")} | dict(parse_qsl(question, keep_blank_values=True)) | asked
-    question = urlencode({name: value for name, value in wanted.items() if value is not None})
+    wanted: dict[str, list[str]] = {"lang": request.query.getall("lang", [])[:1]}
+    wanted |= parse_qs(question, keep_blank_values=True)
+    for name, value in asked.items():
+        wanted[name] = [value] if isinstance(value, str) else list(value or ())
+    question = urlencode(wanted, doseq=True)
     return root(request) + quote(path, safe="/~") + (f"?{question}" if question else "")
 
 
@@ -68,7 +75,7 @@ def respond(request: web.Request, template: str, status: int = HTTPStatus.OK, **
     def said(message: Message) -> str:
         return say(message, language)
 
-    def link(path: str, **asked: str | None) -> str:
+    def link(path: str, **asked: str | Sequence[str] | None) -> str:
         return address(request, path, **asked)
 
     page = environment().get_template(template)
@@ -98,7 +105,8 @@ def _in_other_language(request: web.Request, language: Language) -> str:
     path = own_path(request.path) if request.method in ("GET", "HEAD") else ""  # "//host" is no path of ours
     if not path:
         return root(request) + f"/sign-in?lang={other}"
-    return root(request) + path + "?" + urlencode({**request.query, "lang": other})
+    kept = [(name, value) for name, value in request.query.items() if name != "lang"]
+    return root(request) + path + "?" + urlencode([*kept, ("lang", other)])
 
 
 def _headers(language: Language) -> dict[str, str]:

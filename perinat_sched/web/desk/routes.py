@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import session, sign_in, week
+from perinat_sched.web.desk import find, session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -32,6 +32,8 @@ PAGES = (
     Page(method="POST", path="/sign-out/everywhere", handler=sign_in.leave_everywhere, form=PageForm),
     Page(method="GET", path="/accessibility", handler=sign_in.accessibility, signed_in=False),
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
+    # Find and book; what is done to a session.
+    Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
