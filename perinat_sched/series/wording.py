@@ -70,7 +70,7 @@ def pattern(rule: Rule, start: datetime, language: Language) -> str:
 def _weekly(rule: Rule, language: Language) -> str:
     days = sorted(rule.by_day, key=lambda day: list(WEEKDAYS).index(day[1]))
     if rule.interval == 1:
-        names = _all([_weekday(name, language) for _, name in days], language)
+        names = _all([weekday(name, language) for _, name in days], language)
         return say(Message("every {day}", day=names), language)
     told = Message("every {count} weeks, {days}", count=rule.interval, days=_all(_on(days, language), language))
     return say(told, language)
@@ -93,7 +93,7 @@ def _monthly(rule: Rule, language: Language) -> str:
 
 
 def _ordinal(number: int, name: str, language: Language) -> str:
-    day = _weekday(name, language)
+    day = weekday(name, language)
     if number in ORDINALS:
         return say(Message(ORDINALS[number].text, day=day), language)
     if number < 0:
@@ -102,7 +102,7 @@ def _ordinal(number: int, name: str, language: Language) -> str:
 
 
 def _on(days: Iterable[tuple[int, str]], language: Language) -> list[str]:
-    return [say(Message("on {day}", day=_weekday(name, language)), language) for _, name in days]
+    return [say(Message("on {day}", day=weekday(name, language)), language) for _, name in days]
 
 
 def _numbered(days: Iterable[int], language: Language) -> list[str]:
@@ -118,7 +118,8 @@ def _numbered(days: Iterable[int], language: Language) -> list[str]:
     return told
 
 
-def _weekday(name: str, language: Language) -> str:
+def weekday(name: str, language: Language) -> str:
+    """`jeudi` for `TH`."""
     return i18n.weekday(_noon(A_MONDAY + timedelta(days=list(WEEKDAYS).index(name))), language)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import find, session, sign_in, week
+from perinat_sched.web.desk import find, series, series_new, session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
+from perinat_sched.web.desk.series_form import SeriesForm
 from perinat_sched.web.operation import static
 
 PAGES = (
@@ -34,6 +35,13 @@ PAGES = (
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
     # Find and book; what is done to a session.
     Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
+    # Series.
+    Page(method="GET", path="/series", handler=series.listed, query=series.ListQuery),
+    Page(method="GET", path="/series/new", handler=series_new.show, query=series_new.NewQuery),
+    Page(method="POST", path="/series/new", handler=series_new.send, form=SeriesForm),
+    Page(method="GET", path="/series/{id}", handler=series.show, query=series.SeriesQuery),
+    Page(method="POST", path="/series/{id}/dates", handler=series.later, form=series.LaterForm),
+    Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=PageForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"desk.css": "text/css", "desk.svg": "image/svg+xml"}
