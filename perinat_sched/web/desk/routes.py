@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import find, series, series_new, session, sign_in, week
+from perinat_sched.web.desk import find, series, series_change, series_new, series_upkeep, session, sign_in, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -40,6 +40,17 @@ PAGES = (
     Page(method="GET", path="/series/new", handler=series_new.show, query=series_new.NewQuery),
     Page(method="POST", path="/series/new", handler=series_new.send, form=SeriesForm),
     Page(method="GET", path="/series/{id}", handler=series.show, query=series.SeriesQuery),
+    Page(method="GET", path="/series/{id}/change", handler=series_change.show, query=series_change.FromQuery),
+    Page(method="POST", path="/series/{id}/change", handler=series_change.send, form=series_change.ChangeForm),
+    Page(
+        method="GET",
+        path="/series/{id}/cancellation",
+        handler=series_upkeep.ask_cancel,
+        query=series_change.FromQuery,
+    ),
+    Page(method="POST", path="/series/{id}/cancellation", handler=series_upkeep.cancel, form=series_upkeep.CancelForm),
+    Page(method="GET", path="/series/{id}/answer", handler=series_upkeep.ask_answer),
+    Page(method="POST", path="/series/{id}/answer", handler=series_upkeep.answer, form=series_upkeep.AnswerForm),
     Page(method="POST", path="/series/{id}/dates", handler=series.later, form=series.LaterForm),
     Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=PageForm),
 )
