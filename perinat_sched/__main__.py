@@ -23,6 +23,7 @@ from perinat_sched.zones import utc_now
 
 if TYPE_CHECKING:  # what a command does not need is not loaded: it takes longer than the command
     from perinat_sched.people.actions import Tokens
+    from perinat_sched.series.series import OnConflict
 
 REFUSED = 2
 FAILED = 1
@@ -95,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("id", metavar="ID")
     command.set_defaults(command=_revoke_token)
 
+    command = commands.add_parser("import", help="book a year's plan from a CSV file, all of it or none")
+    command.add_argument("file", type=Path, metavar="FILE")
+    command.add_argument("--dry-run", action="store_true", help="say what would become of each line; book nothing")
+    command.add_argument("--leave-out", action="store_true", help="book the rest where lines are in conflict")
+    command.add_argument("--no-patient-data", action="store_true", help="its texts were read again: no patient in them")
+    command.set_defaults(command=_import)
+
     command = commands.add_parser("backup", help="copy the SQLite database while the service runs")
     command.add_argument("file", type=Path, metavar="FILE")
     command.set_defaults(command=_backup)
@@ -156,6 +164,29 @@ def _list_tokens(given: argparse.Namespace, configured: Settings) -> None:
 
 def _revoke_token(given: argparse.Namespace, configured: Settings) -> None:
     _with_tokens(configured, lambda tokens: tokens.revoke(given.id))
+
+
+def _import(given: argparse.Namespace, configured: Settings) -> None:
+    """As an administrator; a running service tells the sites of what was booked."""
+    from perinat_sched import app
+    from perinat_sched.people.access import Actor
+    from perinat_sched.series import planning_report, sheet
+    from perinat_sched.series.importing import Imported, ImportRefused
+
+    async def run() -> Imported:
+        async with app.opened(configured) as database:
+            importing = app.series_import_of(configured, database, utc_now)
+            work = importing.try_out if given.dry_run else importing.book
+            way: OnConflict = "leave_out" if given.leave_out else "refuse"
+            operator = Actor(token="system", role="admin")  # noqa: S106 - whom the audit names
+            return await work(operator, sheet.opened(given.file), way, sure=given.no_patient_data)
+
+    try:
+        imported = asyncio.run(run())
+    except ImportRefused as refused:
+        print("\n".join(planning_report.told(refused.imported)))
+        raise
+    print("\n".join(planning_report.told(imported)))
 
 
 def _backup(given: argparse.Namespace, configured: Settings) -> None:

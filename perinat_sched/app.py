@@ -42,6 +42,7 @@ from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
 from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.signing import Signer
@@ -166,6 +167,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         series_upkeep=SeriesUpkeep(
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
+        series_import=series_import_of(settings, database, clock),
         closures=closures,
         feeds=feeds,
         publisher=publisher,
@@ -199,6 +201,17 @@ def chores(services: Services) -> list[Chore]:
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:
     """What only reads."""
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+def series_import_of(settings: Settings, database: Database, clock: Clock) -> SeriesImport:
+    """What makes sessions of a spreadsheet."""
+    return SeriesImport(
+        database=database,
+        directory=settings.directory,
+        calendars=settings.calendars,
+        clock=clock,
+        enquiries=enquiries_of(settings, database, clock),
+    )
 
 
 def recalculation_of(settings: Settings, database: Database, clock: Clock) -> Recalculation:

@@ -218,7 +218,7 @@ class Bookings:
             now=self._now(),
             window=interval.widened(MARGIN, MARGIN),
             sites=sites,
-            network=proposal.network,
+            networks=[proposal.network],
             except_session=before.id if before else None,
         )
         return fit(ground, proposal, interval.start)

@@ -109,7 +109,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=places,
-                network=network or "",
+                networks=[network] if network else [],
             )
         return found, ground
 
@@ -175,7 +175,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=(*proposal.needed, *proposal.optional),
-                network=proposal.network,
+                networks=[proposal.network],
                 except_session=except_session,
             )
 

@@ -22,16 +22,18 @@ from perinat_sched.availability.store import entered_closures
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Gone, InvalidRequest, NotFound, Unavailable
-from perinat_sched.feeds import calendar, freebusy, store
+from perinat_sched.feeds import calendar, freebusy, pieces, store
 from perinat_sched.feeds.calendar import Cover, Piece
 from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published, answer
 from perinat_sched.feeds.face import Viewpoint
+from perinat_sched.feeds.pieces import Making
 from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing
 from perinat_sched.feeds.store import Feed
 from perinat_sched.feeds.window import Window
 from perinat_sched.intervals import Interval
 from perinat_sched.people import store as people_store
-from perinat_sched.people.access import Actor, feed_detail
+from perinat_sched.people.access import Actor, Detail, feed_detail
+from perinat_sched.series import store as series_store
 from perinat_sched.sites.closures import Calendars, Closure
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
@@ -135,9 +137,9 @@ class Publisher:
                     known = replace(kept, standing=standing, facts=recorded[1])
                 if self._answers(known, asked):
                     return known
-            wanted = listed.split(",") if listed else []
-            ready = kept.pieces if kept is not None and kept.frame == frame else {}
-            missing = [name.partition(":")[0] for name in wanted if name not in ready]
+            wanted = pieces.wanted(listed)
+            ready = kept.pieces if kept is not None and kept.frame == frame else EMPTY
+            missing = pieces.missing(wanted, ready)
             sessions = (
                 await booking_store.sessions_where(
                     tx, shown if len(missing) > MANY else booking_store.with_ids(missing)
@@ -145,14 +147,17 @@ class Publisher:
                 if missing
                 else []
             )
+            series = await series_store.with_ids(tx, (session.series for session in sessions if session.series))
         cover = self._cover(feed, options)
         if options.free_busy:
             body = await asyncio.to_thread(self._free_busy, cover, feed, sessions, span, closed)
-            pieces, edition = EMPTY, Edition.of(body)
+            made, edition = EMPTY, Edition.of(body)
         else:
-            pieces, edition = await asyncio.to_thread(self._made, cover, feed, owner.actor, wanted, ready, sessions)
+            making = self._making_of(cover, feed, owner.actor)
+            made = await asyncio.to_thread(making.made, wanted, ready, sessions, series)
+            edition = await asyncio.to_thread(lambda: Edition.of(calendar.feed_of(cover, made.values())))
         facts = await self._recorded(feed.id, options.variant, state, edition.facts(), recorded, now)
-        return Kept(standing=standing, state=state, frame=frame, facts=facts, edition=edition, pieces=pieces)
+        return Kept(standing=standing, state=state, frame=frame, facts=facts, edition=edition, pieces=made)
 
     async def _living(self, tx: Tx, secret_hash: str, now: datetime) -> tuple[Feed, people_store.TokenRow]:
         """The feed at an address and its owner's token, both valid. Raises NotFound and Gone."""
@@ -183,24 +188,13 @@ class Publisher:
         stamp = max([feed.created_at, *(session.updated_at for session in sessions)])
         return freebusy.render(cover, sessions, span, uid=f"{feed.id}@perinat-sched", stamp=stamp, closures=closed)
 
-    def _made(
-        self,
-        cover: Cover,
-        feed: Feed,
-        owner: Actor,
-        wanted: Iterable[str],
-        ready: Mapping[str, Piece],
-        sessions: Iterable[Session],
-    ) -> tuple[Mapping[str, Piece], Edition]:
-        """The pieces that are wanted, by "id:revision", those of `sessions` made now, and the whole of them."""
-        new = {f"{session.id}:{session.revision}": self._piece(cover, feed, owner, session) for session in sessions}
-        pieces = {name: ready[name] if name in ready else new[name] for name in wanted}
-        return pieces, Edition.of(calendar.feed_of(cover, pieces.values()))
+    def _making_of(self, cover: Cover, feed: Feed, owner: Actor) -> Making:
+        """How the pieces of a feed are made: each session at the level of detail that the owner may see today."""
 
-    def _piece(self, cover: Cover, feed: Feed, owner: Actor, session: Session) -> Piece:
-        """A session at the level of detail that the owner may see today."""
-        detail = feed_detail(owner, feed.scope, feed.of, session.subject, feed.detail, self.directory)
-        return calendar.piece(cover, session, detail, self.directory)
+        def detail(session: Session) -> Detail:
+            return feed_detail(owner, feed.scope, feed.of, session.subject, feed.detail, self.directory)
+
+        return Making(cover=cover, directory=self.directory, detail=detail)
 
     async def _recorded(
         self, feed_id: str, variant: str, state: str, made: Facts, before: tuple[str, Facts] | None, now: datetime
@@ -271,6 +265,6 @@ def _digest(parts: Iterable[str]) -> str:
 def _software() -> str:
     """What this program is: other sources may make other bytes of the same sessions."""
     package = resources.files("perinat_sched")
-    folders = [package, *(package / name for name in ("booking", "feeds", "locale", "people", "sites"))]
+    folders = [package, *(package / name for name in ("booking", "feeds", "locale", "people", "series", "sites"))]
     files = sorted((file for folder in folders for file in folder.iterdir() if file.is_file()), key=lambda f: f.name)
     return _digest(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)

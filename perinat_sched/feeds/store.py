@@ -15,7 +15,7 @@ from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Directory, Language, Network, Room, Site
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, sessions
+from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, series, sessions
 
 Scope = Literal["site", "room", "network"]
 
@@ -96,10 +96,16 @@ async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
 
 
 def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> ColumnElement[bool]:
-    """The sessions that a feed shows on a day (UTC), with or without cancelled ones."""
+    """The sessions that a feed shows on a day (UTC), with or without cancelled ones.
+
+    A series of which one date is within the window is shown with all its dates: its rule, its first date and its
+    exceptions stay as they are while the window moves over it.
+    """
+    within = booking_store.overlapping(window.on(day))
+    running = select(sessions.c.series).where(within, sessions.c.series.is_not(None)).correlate(None)
     ended_late = sessions.c.ends > window.cancelled_since(day) if cancelled else false()
     return and_(
-        booking_store.overlapping(window.on(day)),
+        or_(within, sessions.c.series.in_(running)),
         or_(sessions.c.status != "cancelled", ended_late),
         sessions.c.kind.in_(feed.kinds) if feed.kinds else true(),
         _in_scope(feed),
@@ -119,9 +125,20 @@ def _in_scope(feed: Feed) -> ColumnElement[bool]:
 
 
 async def listed(tx: Tx, condition: ColumnElement[bool]) -> str:
-    """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed."""
-    found = select(sessions.c.id, sessions.c.revision).where(condition).order_by(sessions.c.id).subquery()
-    text = func.aggregate_strings(found.c.id + ":" + found.c.revision.cast(String), ",")
+    """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed.
+
+    A date of a series says so: `id:revision:series:revision`.
+    """
+    of_series = ":" + series.c.id + ":" + series.c.revision.cast(String)
+    entry = sessions.c.id + ":" + sessions.c.revision.cast(String) + func.coalesce(of_series, "")
+    found = (
+        select(sessions.c.id, entry.label("entry"))
+        .outerjoin_from(sessions, series, series.c.id == sessions.c.series)
+        .where(condition)
+        .order_by(sessions.c.id)
+        .subquery()
+    )
+    text = func.aggregate_strings(found.c.entry, ",")
     return await tx.scalar(select(text)) or ""
 
 

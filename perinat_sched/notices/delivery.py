@@ -247,8 +247,9 @@ class Delivery:
 
 
 def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:
-    """Claimed rows as mails: the reminders of one reader and moment make one, everything else one each."""
+    """Claimed rows as mails: one reader's reminders of one moment, or news of one series; everything else one each."""
     mails: dict[object, list[Notice]] = {}
     for row in claimed:
-        mails.setdefault((row.recipient, row.due_at) if row.kind == "reminder" else row.id, []).append(row)
+        together = row.due_at if row.kind == "reminder" else row.bundle
+        mails.setdefault((row.recipient, together) if together else row.id, []).append(row)
     return list(mails.values())

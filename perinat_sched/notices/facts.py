@@ -49,5 +49,6 @@ def about_of(stored: Mapping[str, Any]) -> About | None:
         host=stored["host"],
         lost=stored.get("lost", False),
         zone=stored.get("zone"),
+        uid=stored.get("uid"),
         **told,
     )

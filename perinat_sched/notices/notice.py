@@ -49,6 +49,7 @@ class Facts:
     wall: datetime | None = field(default=None, compare=False)  # the session's, naive
     local: datetime | None = field(default=None, compare=False)  # the reader's, aware
     zone: str | None = field(default=None, compare=False)  # the reader's: whose hour `local` is
+    uid: str | None = field(default=None, compare=False)  # iCalendar's, of a series: a date may go over to another
 
     def tells_as(self, other: Facts) -> bool:
         """Whether both tell a reader the same, the hour on the reader's clock included."""
@@ -106,6 +107,7 @@ class Notice:
     sent_at: datetime | None = None
     last_error: str | None = None  # of a skipped one its Reason
     created_at: datetime
+    bundle: str | None = None  # of a series: the rows of one reader that have it leave together, as one mail
 
     @property
     def reached(self) -> bool:
@@ -200,6 +202,7 @@ def planned(
     lead: str = "",
     facts: About | None = None,
     skipped: Reason | None = None,
+    bundle: str | None = None,
 ) -> Notice:
     """A new row. Everything in it follows from its key and its session: planning it twice plans the same mail."""
     if skipped is None and expires_at <= now:
@@ -223,6 +226,7 @@ def planned(
         try_at=due_at,
         last_error=skipped,
         created_at=now,
+        bundle=bundle,
     )
 
 
@@ -237,11 +241,20 @@ def in_order(rows: Sequence[Notice]) -> list[Notice]:
     return sorted(rows, key=lambda row: row.place)
 
 
+def uid_of(row: Notice) -> str | None:
+    """Which event of the reader's calendar news is about: that of a series; None: its session's own."""
+    return row.news.uid if row.news else None
+
+
 def told_before(notice: Notice, rows: Sequence[Notice]) -> list[Notice]:
     """The invitations, updates and cancellations its reader already has, or may have, as they were planned."""
-    reader = notice.recipient.casefold()
+    reader, uid = notice.recipient.casefold(), uid_of(notice)
     return [
         row
         for row in in_order(rows)
-        if row.news and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+        if row.news
+        and row.reached
+        and row.id != notice.id
+        and row.recipient.casefold() == reader
+        and (not notice.news or uid_of(row) == uid)
     ]

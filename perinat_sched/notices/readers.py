@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from perinat_sched import zones
@@ -59,7 +59,29 @@ def facts_for(session: Session, directory: Directory, site: str) -> Facts:
         wall=session.wall_start,
         local=zones.to_local(session.start, zone),
         zone=zone,
+        uid=session.uid if session.series else None,
     )
+
+
+def told_of(changes: Iterable[tuple[Session | None, Session]], directory: Directory) -> set[str]:
+    """The sites that are told of changes to sessions (before: None for a new one): whose readers get a mail."""
+    return {site for before, after in changes for site in _told_of(before, after, directory)}
+
+
+def _told_of(before: Session | None, after: Session, directory: Directory) -> Iterator[str]:
+    knew, knows = (readers_of(one, directory) if one else {} for one in (before, after))
+    for address, to in {**knew, **knows}.items():
+        same = before is not None and address in knew and address in knows
+        if not same or before is None or _says(before, directory, knew[address]) != _says(after, directory, to):
+            yield to.site
+    for kind, sites in concerns(after).items():
+        if set(sites) - set(concerns(before)[kind] if before else ()) and contacts(directory, after.host_site):
+            yield after.host_site
+
+
+def _says(session: Session, directory: Directory, to: Address) -> tuple[Facts, str | None]:
+    facts = facts_for(session, directory, to.site)
+    return facts, facts.uid
 
 
 def concerns(session: Session) -> dict[Kind, list[str]]:

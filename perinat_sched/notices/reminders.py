@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import Address, Notice, Reason, planned
+from perinat_sched.notices.notice import Address, Notice, Reason, planned, uid_of
 from perinat_sched.notices.readers import fold, leads, reminds_at
 from perinat_sched.sites.network import Directory
 
@@ -81,7 +81,11 @@ class Reminding:
     def _in_time(self, due_at: datetime, address: str) -> bool:
         """Whether the reader knew of the hour when the reminder fell due."""
         known_since = self.session.updated_at
-        words = [row for row in self.rows if row.news and fold(row.recipient) == address and row.state != "skipped"]
+        uid = self.session.uid if self.session.series else None
+        words = [
+            row for row in self.rows
+            if row.news and fold(row.recipient) == address and row.state != "skipped" and uid_of(row) == uid
+        ]  # fmt: skip
         for word in reversed(words):
             if word.kind == "cancellation" or not word.news or word.news.start != self.session.start:
                 break

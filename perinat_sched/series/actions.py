@@ -7,7 +7,7 @@ whole series; what is written goes in one statement a table. So the number of st
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
@@ -18,7 +18,7 @@ from perinat_sched.people.access import Actor, Subject, may
 from perinat_sched.series import recurrence, request, store
 from perinat_sched.series.base import Plan, SeriesBase, whole, wholes, window_of
 from perinat_sched.series.request import Asked, Dates
-from perinat_sched.series.series import WALL, Series, SeriesRefused, Whole, taking_part
+from perinat_sched.series.series import WALL, Change, Series, SeriesRefused, Whole
 from perinat_sched.storage import idempotency
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
@@ -46,21 +46,25 @@ class SeriesBookings(SeriesBase):
             return await self._save(tx, actor, new, when)
 
         plan = await self._written(work)
-        return self.judged(plan, verdict="booked", told=_told(plan))
+        return self.judged(plan, verdict="booked", changed=_new(plan))
 
     async def book_once(
-        self, actor: Actor, asked: Asked, key: IdempotencyKey, render: Callable[[Series, frozenset[str]], StoredAnswer]
+        self,
+        actor: Actor,
+        asked: Asked,
+        key: IdempotencyKey,
+        render: Callable[[Series, Sequence[Change]], StoredAnswer],
     ) -> StoredAnswer:
         """The same for a request that may be sent twice: what was answered before is answered again.
 
-        `render` writes the answer from the series and the sites that are told. A refusal is not kept.
+        `render` writes the answer from the series and what was done. A refusal is not kept.
         """
         new, when = self._asked(actor, asked)
 
         async def work(tx: Tx) -> StoredAnswer:
             if stored := await idempotency.claim(tx, key, new.created_at):
                 return stored
-            answer = render(new, _told(await self._save(tx, actor, new, when)))
+            answer = render(new, _new(await self._save(tx, actor, new, when)))
             await idempotency.settle(tx, key, answer)
             return answer
 
@@ -89,7 +93,7 @@ class SeriesBookings(SeriesBase):
         new, when = self._asked(actor, asked)
         async with self.database.read() as tx:
             plan = await self._plan(tx, actor, new, when, lock=False)
-        return self.judged(plan, verdict="bookable")
+        return self.judged(plan, verdict="bookable", changed=() if plan.refused else _new(plan))
 
     def _asked(self, actor: Actor, asked: Asked) -> tuple[Series, Dates]:
         series_id = str(uuid.uuid4())
@@ -103,7 +107,7 @@ class SeriesBookings(SeriesBase):
         draft = new.session
         sites = (draft.host_site, *draft.required_sites, *draft.optional_sites)
         window = window_of(when.times, draft.timezone, draft.duration)
-        standing = await self.standing(tx, sites, draft.network, window, lock=lock)
+        standing = await self.standing(tx, sites, [draft.network], window, lock=lock)
         placed = self.planner(actor, standing, new.created_at).book(new, when.times)
         return Plan(series=new, placed=placed, unmatched=when.unmatched, standing=standing)
 
@@ -150,5 +154,5 @@ class SeriesBookings(SeriesBase):
         )
 
 
-def _told(plan: Plan) -> frozenset[str]:
-    return taking_part(one.session for one in plan.bookable if one.session)
+def _new(plan: Plan) -> list[Change]:
+    return [(None, one.session) for one in plan.bookable if one.session]

@@ -20,7 +20,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Action, Actor, Sight, SiteRef, may, sight
 from perinat_sched.series import store
 from perinat_sched.series.planning import Placed, Planner, Standing
-from perinat_sched.series.series import Occurrence, Series, SeriesRefused, Whole, taking_part
+from perinat_sched.series.series import Change, Occurrence, Series, SeriesRefused, Whole
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage import audit
@@ -89,12 +89,14 @@ class SeriesBase:
             raise Forbidden
         return found
 
-    async def standing(self, tx: Tx, sites: Iterable[str], network: str, window: Interval, *, lock: bool) -> Standing:
+    async def standing(
+        self, tx: Tx, sites: Iterable[str], networks: Collection[str], window: Interval, *, lock: bool
+    ) -> Standing:
         """Everything that can touch these sites' sessions in a window; `lock`: nobody else takes it meanwhile."""
         known = [code for code in dict.fromkeys(sites) if code in self.directory.sites]
         if lock:
             rooms = [("room", room.code) for code in known for room in self.directory.sites[code].rooms]
-            bridges = [("bridge", bridge.code) for bridge in self.directory.bridges_of(network)]
+            bridges = [("bridge", one.code) for network in networks for one in self.directory.bridges_of(network)]
             await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
         ground = await ground_store.ground(
             tx,
@@ -103,14 +105,14 @@ class SeriesBase:
             now=self.now(),
             window=window.widened(NEAREST_WITHIN, NEAREST_WITHIN),
             sites=known,
-            network=network,
+            networks=networks,
         )
         return Standing(ground)
 
     def planner(self, actor: Actor, standing: Standing, now: datetime) -> Planner:
         return Planner(standing=standing, directory=self.directory, own_sites=actor.sites, now=now)
 
-    def judged(self, plan: Plan, *, verdict: str, told: Collection[str] = ()) -> Whole:
+    def judged(self, plan: Plan, *, verdict: str, changed: Sequence[Change] = ()) -> Whole:
         """The plan as its caller reads it, with the nearest slot for each date that has a conflict."""
         nearest = self._nearest(plan)
         occurrences = []
@@ -128,7 +130,7 @@ class SeriesBase:
                     nearest=nearest.get(one.recurrence),
                 )
             )
-        return Whole(series=plan.series, occurrences=tuple(occurrences), unmatched=plan.unmatched, told=told)
+        return Whole(series=plan.series, occurrences=tuple(occurrences), unmatched=plan.unmatched, changed=changed)
 
     def _nearest(self, plan: Plan) -> dict[datetime, Slot]:
         """By recurrence, what would do instead; the dates that fit stand in the way like any other session."""
@@ -169,7 +171,7 @@ class SeriesBase:
         longest = max(draft.duration, *(one.duration for one in sessions))
         times = [*(zones.to_local(one.start, draft.timezone).replace(tzinfo=None) for one in sessions), *walls]
         return await self.standing(
-            tx, sorted(sites), draft.network, window_of(times, draft.timezone, longest), lock=True
+            tx, sorted(sites), [draft.network], window_of(times, draft.timezone, longest), lock=True
         )
 
     async def wrote(
@@ -178,17 +180,27 @@ class SeriesBase:
         actor: Actor,
         action: str,
         old: Series,
-        rows: Sequence[tuple[Session, Sequence[booking.Held] | None]],
+        changes: Sequence[tuple[Change, Sequence[booking.Held] | None]],
         now: datetime,
+        *,
+        rule_changes: bool = False,
     ) -> Outcome:
-        """Write changed sessions and count the change of the series; nothing where nothing changed."""
-        if not rows:
+        """Write changed sessions and count the change of the series; nothing where nothing changed.
+
+        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates.
+        """
+        if not changes:
             return Outcome(plan=None, whole=await whole(tx, old))
-        new = replace(old, revision=old.revision + 1, updated_at=max(now, old.updated_at))
+        new = replace(
+            old,
+            revision=old.revision + 1,
+            sequence=old.sequence + rule_changes,
+            updated_at=max(now, old.updated_at),
+        )
         await store.replace(tx, new, await store.left_out_of(tx, old.id))
-        await booking.replace_many(tx, rows, self.database.resources)
-        await self.record(tx, actor, action, new, sessions=len(rows))
-        return Outcome(plan=None, whole=await whole(tx, new, taking_part(session for session, _ in rows)))
+        await booking.replace_many(tx, [(after, taken) for (_, after), taken in changes], self.database.resources)
+        await self.record(tx, actor, action, new, sessions=len(changes))
+        return Outcome(plan=None, whole=await whole(tx, new, [change for change, _ in changes]))
 
     async def done(self, work: Callable[[Tx], Awaitable[Outcome]]) -> Whole:
         try:
@@ -213,10 +225,10 @@ def adopted(one: Placed, series: Series, now: datetime) -> Placed:
     return replace(one, session=named)
 
 
-async def whole(tx: Tx, series: Series, told: Collection[str] = ()) -> Whole:
+async def whole(tx: Tx, series: Series, changed: Sequence[Change] = ()) -> Whole:
     """What a series has become, from the sessions it has and the dates that were left out."""
     [found] = await wholes(tx, [series])
-    return replace(found, told=told)
+    return replace(found, changed=changed)
 
 
 async def wholes(tx: Tx, series: Sequence[Series]) -> list[Whole]:
@@ -229,7 +241,9 @@ async def wholes(tx: Tx, series: Sequence[Series]) -> list[Whole]:
     return [assembled(one, sessions.get(one.id, ()), left.get(one.id, {})) for one in series]
 
 
-def assembled(series: Series, sessions: Iterable[Session], left: store.LeftOut, told: Collection[str] = ()) -> Whole:
+def assembled(
+    series: Series, sessions: Iterable[Session], left: store.LeftOut, changed: Sequence[Change] = ()
+) -> Whole:
     booked = [
         Occurrence(recurrence=one.recurrence, verdict="booked", session=one) for one in sessions if one.recurrence
     ]
@@ -238,7 +252,7 @@ def assembled(series: Series, sessions: Iterable[Session], left: store.LeftOut, 
         for wall, conflicts in left.items()
     ]
     occurrences = sorted([*booked, *missing], key=lambda one: one.recurrence)
-    return Whole(series=series, occurrences=tuple(occurrences), told=told)
+    return Whole(series=series, occurrences=tuple(occurrences), changed=changed)
 
 
 def window_of(times: Sequence[datetime], zone: str, duration: timedelta) -> Interval:

@@ -16,13 +16,13 @@ from perinat_sched import zones
 from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import Changes as SessionChanges
-from perinat_sched.booking.session import Session
+from perinat_sched.booking.session import Draft, Session
 from perinat_sched.errors import Forbidden, InvalidRequest, RevisionMismatch
 from perinat_sched.people.access import Actor, may
-from perinat_sched.series import merging, request, splitting, store
+from perinat_sched.series import merging, recurrence, request, splitting, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, whole, window_of
 from perinat_sched.series.planning import Placed, by_date
-from perinat_sched.series.series import WALL, OnConflict, Series, Whole, taking_part
+from perinat_sched.series.series import WALL, Change, OnConflict, Series, Whole
 from perinat_sched.storage.database import Tx
 
 
@@ -106,8 +106,11 @@ class SeriesChanges(SeriesBase):
             on_conflict=changes.on_conflict or base.on_conflict,
             override=changes.override or (),
             revision=old.revision + 1 if cut is None else 0,
+            sequence=old.sequence if cut is None else 0,
             updated_at=now,
         )
+        if changes.rrule is None and new.rrule is not None:
+            new = replace(new, rrule=_on_the_same_days(new.rrule, base.session, new.session))
         if cut is None:
             return new
         series_id = str(uuid.uuid4())
@@ -149,7 +152,7 @@ class SeriesChanges(SeriesBase):
         sites |= {site for one in open_ for site in one.sites}
         walls = [*(one.wall_start for one in open_), *times, draft.wall_start]
         standing = await self.standing(
-            tx, sorted(sites), draft.network, window_of(walls, draft.timezone, draft.duration), lock=True
+            tx, sorted(sites), [draft.network], window_of(walls, draft.timezone, draft.duration), lock=True
         )
         planner = self.planner(actor, standing, now)
         alive = {wall: one for wall, one in pairs.items() if one.status != "cancelled"}
@@ -184,11 +187,16 @@ class SeriesChanges(SeriesBase):
         fresh = {one.recurrence: one.conflicts for one in plan.placed if one.conflicts}
         if split:
             ended = replace(
-                splitting.ending(old, splitting.cut_of(new, old)), revision=old.revision + 1, updated_at=now
+                splitting.ending(old, splitting.cut_of(new, old)),
+                revision=old.revision + 1,
+                sequence=old.sequence + 1,
+                updated_at=now,
             )
             await store.replace(tx, ended, stays)
             await store.add(tx, new, goes | fresh)
         else:
+            otherwise = any(one.changes_face for one in plan.bookable) or bool(dropped)
+            new = replace(new, sequence=old.sequence + otherwise)
             await store.replace(tx, new, stays | fresh)
         cancelled = [rules.cancelled(one, "cancelled", "", now) for one in dropped]
         changed = [(one.session, one.taken) for one in plan.placed if one.before and one.session and one.changes]
@@ -199,9 +207,16 @@ class SeriesChanges(SeriesBase):
         await self.record(
             tx, actor, "series_changed", new, changed=len(changed), booked=len(added), cancelled=len(cancelled)
         )
-        concerned = [*(one.session for one in plan.placed if one.session and one.changes), *cancelled]
-        concerned += [one.before for one in plan.placed if one.before and one.changes]
-        return Outcome(plan=None, whole=replace(await whole(tx, new, taking_part(concerned)), unmatched=plan.unmatched))
+        done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
+        done += zip(dropped, cancelled, strict=True)
+        return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
+
+
+def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:
+    """A rule whose hour or zone becomes another one, and which names no other days for that."""
+    parsed = recurrence.parse(rule, before.timezone)
+    moved = recurrence.at_another_hour(parsed, before.wall_start.time(), after.wall_start.time())
+    return rule if (moved, before.timezone) == (parsed, after.timezone) else recurrence.written(moved, after.timezone)
 
 
 def _to_come(wall: datetime, series: Series, now: datetime) -> bool:

@@ -112,6 +112,11 @@ class Placed:
     def changes(self) -> bool:
         return self.session is not None and self.session is not self.before
 
+    @property
+    def changes_face(self) -> bool:
+        """Whether others must know: a new session, or another iCalendar SEQUENCE."""
+        return self.session is not None and (self.before is None or self.session.sequence != self.before.sequence)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import NoReturn
 
@@ -129,7 +129,7 @@ def _by_month_day(text: str, frequency: str) -> tuple[int, ...]:
 
 def expand(rule: Rule, start: datetime) -> list[datetime]:
     """The wall times of a rule whose first occurrence is `start` (naive), in order. Raises InvalidRequest."""
-    horizon = _later(start)
+    horizon = last_after(start)
     if rule.until is not None and rule.until < start:
         raise InvalidRequest.of("rrule", "UNTIL lies before the start: choose a later one.")
     if rule.until is not None and rule.until > horizon + timedelta(days=1):
@@ -158,6 +158,12 @@ def _times(rule: Rule, start: datetime, until: datetime) -> rules.rrule:
     )
 
 
+def spelled(rule: Rule, start: datetime) -> list[datetime]:
+    """The wall times of a rule that has an UNTIL, from `start` on, which need not be one of them."""
+    assert rule.until is not None
+    return list(_times(rule, start, rule.until))
+
+
 def listed(days: Sequence[str], start: datetime) -> list[datetime]:
     """The wall times of a series whose dates are given one by one, at the hour of `start`. Raises InvalidRequest."""
     found = {day(text, f"dates[{position}]") for position, text in enumerate(days)}
@@ -165,7 +171,7 @@ def listed(days: Sequence[str], start: datetime) -> list[datetime]:
     if not times or times[0] != start:
         raise InvalidRequest.of("start", "The start is the first of the dates: start on {first}, or list it.",
                                 first=f"{times[0]:%Y-%m-%dT%H:%M}" if times else "-")  # fmt: skip
-    if times[-1] > _later(start):
+    if times[-1] > last_after(start):
         raise InvalidRequest.of("dates", "A series lasts at most {years} years: make a second one.", years=YEARS)
     return times
 
@@ -199,7 +205,7 @@ def day(text: str, field_name: str) -> date:
     raise InvalidRequest.of(field_name, "Write a date as YYYY-MM-DD.")
 
 
-def _later(start: datetime) -> datetime:
+def last_after(start: datetime) -> datetime:
     """The last instant of a series that begins at `start`."""
     same_day = start.day if (start.month, start.day) != (2, 29) else 28
     return start.replace(year=start.year + YEARS, day=same_day)
@@ -222,9 +228,17 @@ def fixed(rule: Rule, start: datetime) -> Rule:
     return rule
 
 
+def at_another_hour(rule: Rule, before: time, after: time) -> Rule:
+    """The same days at another hour: an UNTIL between the two hours would take the last day away, or add one."""
+    if rule.until is None or (rule.until.time() >= before) == (rule.until.time() >= after):
+        return rule
+    last = rule.until.date() if rule.until.time() >= before else rule.until.date() - timedelta(days=1)
+    return replace(rule, until=datetime.combine(last, after))
+
+
 def first(rule: Rule, since: datetime, until: datetime) -> datetime | None:
     """The first time from `since` on that is of the rule; None: there is none until `until`."""
-    return next(iter(_times(rule, since, min(until, _later(since)))), None)
+    return next(iter(_times(rule, since, min(until, last_after(since)))), None)
 
 
 def written(rule: Rule, zone: str) -> str:

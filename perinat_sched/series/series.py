@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -28,6 +28,7 @@ class Series:
     id: str
     uid: str  # iCalendar's, shared by its sessions
     revision: int  # counts what is done to the series as a whole: the ETag
+    sequence: int = 0  # iCalendar's SEQUENCE of the rule: those of them that change when or where people meet
     session: Draft  # the one asked for, at the hour of the first occurrence
     fold: int | None  # what a repeated hour means; None: it was not said
     rrule: str | None
@@ -72,6 +73,9 @@ class Occurrence:
     nearest: Slot | None = None
 
 
+Change = tuple[Session | None, Session]  # before (None: it was booked), after
+
+
 @dataclass(frozen=True, kw_only=True)
 class Whole:
     """A series with all its dates, in order."""
@@ -79,7 +83,7 @@ class Whole:
     series: Series
     occurrences: tuple[Occurrence, ...]
     unmatched: tuple[str, ...] = ()  # exclusions that concern no date
-    told: Collection[str] = ()  # the sites that are told of what was done
+    changed: Sequence[Change] = ()  # what was just done to its sessions, and to those it has given away
 
     @property
     def status(self) -> Status:
@@ -101,8 +105,3 @@ class SeriesRefused(BookingRefused):
         super().__init__(conflicts, list(nearest)[:3], whole.series.session.timezone)
         self.message = Message("The series cannot be booked like this: see what speaks against each date.")
         self.whole = whole
-
-
-def taking_part(sessions: Iterable[Session]) -> frozenset[str]:
-    """The sites that take part in any of these."""
-    return frozenset(part.site for session in sessions for part in session.taking_part())

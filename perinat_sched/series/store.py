@@ -30,6 +30,16 @@ async def find(tx: Tx, series_id: str, *, lock: bool = False) -> Series | None:
     return _series(row) if row else None
 
 
+async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Series]:
+    """Series by their ids; no statement where there are none."""
+    wanted = sorted(set(ids))
+    return {one.id: one for one in await where(tx, series.c.id.in_(wanted))} if wanted else {}
+
+
+async def where(tx: Tx, condition: ColumnElement[bool]) -> list[Series]:
+    return [_series(row) for row in await tx.execute(select(series).where(condition))]
+
+
 async def page(tx: Tx, actor: Actor, directory: Directory, after: tuple[str, str] | None, limit: int) -> list[Series]:
     """The series the caller sees in a network or hosts, by first date, then id."""
     conditions = [_seen_by(actor, directory)]
@@ -86,6 +96,7 @@ def _row(of: Series) -> dict[str, Any]:
         "id": of.id,
         "uid": of.uid,
         "revision": of.revision,
+        "sequence": of.sequence,
         "kind": draft.kind,
         "title": draft.title,
         "description": draft.description,
@@ -119,6 +130,7 @@ def _series(row: Row[Any]) -> Series:
         id=row.id,
         uid=row.uid,
         revision=row.revision,
+        sequence=row.sequence,
         session=Draft(
             kind=row.kind,
             title=row.title,

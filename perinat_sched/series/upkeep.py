@@ -41,8 +41,8 @@ class SeriesUpkeep(SeriesBase):
                 if one.start > now and one.status != "cancelled"
                 and (since is None or f"{one.recurrence:{WALL}}" >= since)
             ]  # fmt: skip
-            rows = [(rules.cancelled(one, code, reason, now), ()) for one in ending]
-            return await self.wrote(tx, actor, "series_cancelled", old, rows, now)
+            rows = [((one, rules.cancelled(one, code, reason, now)), ()) for one in ending]
+            return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True)
 
         return await self.done(work)
 
@@ -107,8 +107,9 @@ class SeriesUpkeep(SeriesBase):
         plan = Plan(series=replace(old, on_conflict="refuse"), placed=placed, unmatched=(), standing=standing)
         if plan.refused:
             return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-        rows = [(one.session, one.taken) for one in placed if one.session and one.changes]
-        return await self.wrote(tx, actor, "series_answered", old, rows, now)
+        rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
+        otherwise = any(one.changes_face for one in placed)
+        return await self.wrote(tx, actor, "series_answered", old, rows, now, rule_changes=otherwise)
 
     def _check_room(self, site: str, answer: Answer, room: str | None) -> None:
         if room is None:
@@ -136,7 +137,7 @@ class SeriesUpkeep(SeriesBase):
             standing = await self.standing(
                 tx,
                 (draft.host_site, *draft.required_sites, *draft.optional_sites),
-                draft.network,
+                [draft.network],
                 window_of([wall], draft.timezone, draft.duration),
                 lock=True,
             )
@@ -144,7 +145,7 @@ class SeriesUpkeep(SeriesBase):
             plan = Plan(series=new, placed=placed, unmatched=(), standing=standing)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=new, occurrences=()))
-            kept = replace(old, revision=old.revision + 1, updated_at=now)
+            kept = replace(old, revision=old.revision + 1, sequence=old.sequence + 1, updated_at=now)
             await store.replace(tx, kept, {one: why for one, why in left.items() if one != wall})
             rows = [(one.session, one.taken or ()) for one in placed if one.session]
             await booking.add_many(tx, rows, self.database.resources)
@@ -182,7 +183,7 @@ class SeriesUpkeep(SeriesBase):
             plan = Plan(series=strict, placed=placed, unmatched=(), standing=standing)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-            rows = [(one.session, one.taken) for one in placed if one.session and one.changes]
+            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
             return await self.wrote(tx, actor, "series_restored", old, rows, now)
 
         await self.done(work)

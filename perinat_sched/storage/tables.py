@@ -105,6 +105,7 @@ series = Table(  # what a series is asked for; its occurrences are sessions
     Column("id", String(36), primary_key=True),
     Column("uid", String(100), nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("kind", String(40), nullable=False),
     Column("title", Text, nullable=False),
     Column("description", Text, nullable=False),
@@ -332,8 +333,10 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("sent_at", Instant),
     Column("last_error", Text),
     Column("created_at", Instant, nullable=False),
+    Column("bundle", String(200)),  # of a series: what leaves together as one mail to its reader
     Index(None, "state", "try_at"),
     Index(None, "session_id"),
+    Index(None, "bundle"),
     Index(None, "recipient", "due_at"),  # the reminders of one reader and minute
 )
 

@@ -16,7 +16,7 @@ from perinat_sched.sites.network import Language
 from perinat_sched.web.services import Services
 
 Q = TypeVar("Q", bound=BaseModel)
-B = TypeVar("B", bound=BaseModel | None)
+B = TypeVar("B", bound=BaseModel | bytes | None)
 
 CALLER = web.RequestKey("caller", Actor)
 

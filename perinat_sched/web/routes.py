@@ -10,6 +10,8 @@ from perinat_sched.web import (
     notices,
     operation,
     pages,
+    planning,
+    reading,
     series,
     sessions,
     slots,
@@ -22,6 +24,7 @@ from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
 from perinat_sched.web.schemas import notices as notice_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
+from perinat_sched.web.schemas import planning as planning_schemas
 from perinat_sched.web.schemas import series as series_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
@@ -172,6 +175,19 @@ SERIES = (
         summary="A site answers once for all that is still to come",
         policy=Policy.ANSWERS, body=series_schemas.SeriesAnswer,
         answers={200: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/import", handler=planning.read_in,
+        summary="Make series and sessions of a spreadsheet; with `dry_run`, a verdict for each line",
+        policy=Policy.BOOKS, query=planning_schemas.ImportQuery,
+        body=Media(type=reading.CSV, description="Lines with a date, an hour, a kind and sites; see the README"),
+        answers={200: planning_schemas.ImportOut, 201: planning_schemas.ImportOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/sites/{{code}}/sessions.csv", handler=planning.written_out,
+        summary="A site's year as a spreadsheet",
+        policy=Policy.SIGNED_IN, query=planning_schemas.YearQuery,
+        answers={200: Media(type="text/csv", description="UTF-8, separated by semicolons in French")},
     ),
     Route(
         method="DELETE", path=f"{API}/sessions/{{id}}/exception", handler=series.restore,

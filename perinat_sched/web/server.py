@@ -6,7 +6,6 @@ The door: who are you (401), may you at all (403), not so fast (429), what do yo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ from perinat_sched.errors import Forbidden, Unauthenticated
 from perinat_sched.web import middleware, reading
 from perinat_sched.web.call import CALLER, Call
 from perinat_sched.web.desk import routes as desk
-from perinat_sched.web.route import Policy, Route
+from perinat_sched.web.route import Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from perinat_sched.web.schemas.base import Asked, NoQuery
 from perinat_sched.web.services import SERVICES, Services
@@ -46,7 +45,7 @@ def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable
         query = nothing_asked
         if query is None or (route.query and request.query_string):
             query = reading.query(route.query or NoQuery, request)
-        body = reading.validated(route.body, await _json(route, request)) if route.body else None
+        body = await _body(route, request)
         return await route.handler(Call(request=request, services=services, query=query, body=body))
 
     return enter
@@ -69,6 +68,11 @@ async def _sign_in(route: Route, request: web.Request, services: Services) -> No
         services.writes.count(caller.token)
 
 
-async def _json(route: Route, request: web.Request) -> Any:
+async def _body(route: Route, request: web.Request) -> Asked | bytes | None:
+    """What a route reads: a model, or a file as it is."""
+    if route.body is None:
+        return None
+    if isinstance(route.body, Media):
+        return await reading.body(request, route.body.type)
     raw = await reading.body(request)
-    return {} if route.body_optional and not raw else reading.json_object(raw)
+    return reading.validated(route.body, {} if route.body_optional and not raw else reading.json_object(raw))

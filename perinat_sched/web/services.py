@@ -20,6 +20,7 @@ from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
 from perinat_sched.series.actions import SeriesBookings
 from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
 from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
@@ -49,6 +50,7 @@ class Services:
     series: SeriesBookings
     series_changes: SeriesChanges
     series_upkeep: SeriesUpkeep
+    series_import: SeriesImport
     closures: Closures
     feeds: Feeds
     publisher: Publisher

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from perinat_sched.booking import rules
 from perinat_sched.i18n import Message, say
+from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Sight, may, sight
 from perinat_sched.series.series import WALL, Occurrence, Whole
 from perinat_sched.web.schemas.series import OccurrenceOut, SeriesOut, SeriesWarningOut
@@ -62,7 +63,7 @@ class SeriesView:
                 )
                 for text in whole.unmatched
             ],
-            told=sorted(whole.told) if full else [],
+            told=sorted(told_of(whole.changed, directory)) if full else [],
             created_at=written(series.created_at, draft.timezone),
             updated_at=written(series.updated_at, draft.timezone),
         )

@@ -86,6 +86,17 @@ async def test_this_and_the_following_end_the_series_and_begin_a_new_one(admin: 
         assert (answer.status, answer.fields) == (422, ["from"])
 
 
+@pytest.mark.parametrize("until", ["20270225T120000Z", "20270225", "20270303T235900Z"])
+@pytest.mark.parametrize("change", [{"start": "2027-02-04T15:00"}, {"start": "2027-02-04T11:00"},
+                                    {"start": "2027-02-04T13:00", "timezone": "Europe/London"}])  # fmt: skip
+async def test_another_hour_keeps_the_days_wherever_the_rule_ends(admin: Caller, until: str, change: Any) -> None:
+    """An UNTIL at the hour of the last date neither loses that date to a later hour nor gains one by an earlier."""
+    series = await booked(admin, rrule=f"FREQ=WEEKLY;BYDAY=TH;UNTIL={until}")
+    after = await changed(admin, series, **change)
+    assert list(verdicts(after)) == [f"{day}{change['start'][10:]}" for day in DATES]
+    assert "cancelled" not in {one["status"] for one in after["occurrences"]}
+
+
 async def test_past_occurrences_never_change(api: Api, admin: Caller) -> None:
     dates: dict[str, Any] = {"rrule": None, "dates": ["2027-01-05", "2027-01-07"], "start": "2027-01-05T13:00"}
     series = await booked(admin, **dates)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from hypothesis import assume, given
@@ -172,3 +172,18 @@ def test_exclusions_are_days_and_ranges_and_those_that_match_nothing_are_known()
         with pytest.raises(InvalidRequest) as refused:
             recurrence.spans([text])
         assert refused.value.errors[0].field == "exclude[0]"
+
+
+HOURS = st.times().map(lambda one: one.replace(minute=one.minute // 5 * 5, second=0, microsecond=0))
+
+
+@given(HOURS, HOURS, st.datetimes(datetime(2027, 3, 2), datetime(2027, 3, 20)))
+def test_a_rule_at_another_hour_has_the_same_days(before: time, after: time, until: datetime) -> None:
+    first = date(2027, 3, 1)
+    rule = Rule(frequency="DAILY", until=until)
+    moved = recurrence.at_another_hour(rule, before, after)
+
+    def days(rule: Rule, at: time) -> list[date]:
+        return [one.date() for one in recurrence.expand(rule, datetime.combine(first, at))]
+
+    assert days(moved, after) == days(rule, before)

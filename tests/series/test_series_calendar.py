@@ -12,7 +12,8 @@ from icalendar import Calendar, Event
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Draft, Participation, Session
-from perinat_sched.feeds.series_calendar import components, dress
+from perinat_sched.feeds.face import Face
+from perinat_sched.feeds.series_calendar import Shown, components, dress
 from perinat_sched.series import recurrence
 from perinat_sched.series.series import Series
 
@@ -53,15 +54,19 @@ def an_occurrence(series: Series, wall: datetime) -> Session:
     )  # fmt: skip
 
 
+def seen(session: Session) -> Shown:
+    return Shown(session=session, seen=Face(status=session.status, summary=session.title))
+
+
 def expanded(series: Series, shown: list[Session]) -> list[tuple[datetime, datetime, str, str]]:
     calendar = Calendar()
-    for component in components(series, shown):
+    for component in components(series, [seen(one) for one in shown]):
         event, session = Event(), component.session
         event.add("uid", session.uid)
         event.add("summary", session.title)
         event.add("status", session.status.upper())
         for name, instant in (("dtstart", session.start), ("dtend", session.end)):
-            event.add(name, zones.to_local(instant, session.timezone))
+            event.add(name, zones.to_local(instant, session.timezone) if component.clock else instant)
         event.add("dtstamp", session.updated_at)
         event.add("sequence", session.sequence)
         dress(event, component, series)
@@ -111,7 +116,7 @@ def test_the_components_expand_to_the_sessions_that_are_shown_ics_14(case) -> No
 @given(a_history())
 def test_a_recurrence_id_stands_once_and_never_with_an_exdate_ics_02_ics_21(case) -> None:
     series, shown = case
-    made = components(series, shown)
+    made = components(series, [seen(one) for one in shown])
     ids = [one.recurrence for one in made]
     assert len(ids) == len(set(ids))
     for one in made:
@@ -121,7 +126,8 @@ def test_a_recurrence_id_stands_once_and_never_with_an_exdate_ics_02_ics_21(case
 
 def test_a_series_that_follows_another_says_so() -> None:
     series = replace(a_series(*RULES[0], "Europe/Paris"), follows="other")
-    (master,) = components(series, [an_occurrence(series, datetime.fromisoformat("2027-02-04T15:00"))])
+    days = ("2027-02-04T15:00", "2027-02-11T15:00")
+    (master,) = components(series, [seen(an_occurrence(series, datetime.fromisoformat(day))) for day in days])
     event = Event()
     dress(event, master, series)
     assert event["related-to"] == "other@perinat-sched"

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices
-from perinat_sched.web.route import Policy, Route
+from perinat_sched.web.route import Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from tests.web.callers import BOOKING, Answer, Api, Caller
 
@@ -68,11 +68,13 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/api/v1/series/{id}/occurrences"): {"recurrence_id": "2027-03-01T09:00"},
     ("POST", "/api/v1/series/{id}/copy"): {"from": "2027-09-06", "until": "2027-09-30"},
     ("PUT", "/api/v1/series/{id}/participations/{site}/answer"): {"answer": "accepted"},
+    ("POST", "/api/v1/series/import"): "date,start,kind,host,sites\n2027-03-18,15:00,staff,lille,calais\n",
     ("POST", "/api/v1/closures"): CLOSURE,
     ("POST", "/api/v1/feeds"): FEED,
 }
 QUERIES: Mapping[str, str] = {
     "/api/v1/slots": "?site=lille&site=calais&duration_minutes=60&from=2027-03-18&to=2027-03-18&limit=1",
+    "/api/v1/sites/{code}/sessions.csv": "?year=2027",
     "/api/v1/sites/{code}/closures": "?from=2027-03-18&to=2027-03-18",
 }
 
@@ -136,7 +138,10 @@ class World:
 async def call(caller: Caller, route: Route, values: Mapping[str, str]) -> Answer:
     path = "/" + route.path.format(**values) + QUERIES.get(route.path, "")
     body = BODIES[route.method, route.path] if route.body else None
-    return await caller(route.method, path, body, headers={"If-Match": '"0"'})
+    headers = {"If-Match": '"0"'}
+    if isinstance(route.body, Media):
+        return await caller(route.method, path, raw=body, headers={**headers, "Content-Type": route.body.type})
+    return await caller(route.method, path, body, headers=headers)
 
 
 def outcome(answer: Answer) -> str:

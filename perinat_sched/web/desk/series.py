@@ -127,9 +127,8 @@ async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:
         wrongs = Wrongs.told_by(error, visit.language)
         return await page(visit, whole, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs, tried=form.date, form=form)
     services.delivery.wake()
-    told = sorted(part.site for part in booked.taking_part())
     whole = await services.series.get(visit.actor, series_id)
-    return html.see(visit.request, address(whole.series, "later", told))
+    return html.see(visit.request, address(whole.series, "later", [(None, booked)], services.directory))
 
 
 async def back(visit: Visit[PageQuery, PageForm]) -> web.Response:

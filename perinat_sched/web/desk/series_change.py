@@ -81,7 +81,7 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
         wrongs = Wrongs.told_by(error, visit.language)
         return _page(visit, present, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
-    return html.see(visit.request, address(changed.series, "changed", sorted(changed.told)))
+    return html.see(visit.request, address(changed.series, "changed", changed.changed, services.directory))
 
 
 def _meanwhile(error: PerinatError) -> Wrongs:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,10 +17,11 @@ from pydantic import Field
 from perinat_sched import i18n, zones
 from perinat_sched.errors import Forbidden, IdempotencyKeyReused
 from perinat_sched.i18n import Message, say
+from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Subject, may
 from perinat_sched.series import wording
 from perinat_sched.series.recurrence import WEEKDAYS
-from perinat_sched.series.series import Series, SeriesRefused, Whole
+from perinat_sched.series.series import Change, Series, SeriesRefused, Whole
 from perinat_sched.sites.network import Directory, Language, Site
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.web.desk import html, series_form
@@ -90,7 +92,7 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         asked = series_form.asked(series_form.within(form, visit.services.directory))
         if form.do == "try":
             return page(visit, form, hosts, tried=await tried(visit, await series.try_out(visit.actor, asked)))
-        done = await series.book_once(visit.actor, asked, _key(visit), _render)
+        done = await series.book_once(visit.actor, asked, _key(visit), partial(_answer, visit.services.directory))
     except SeriesRefused as refused:
         return page(visit, form, hosts, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except ABOUT_FORMS as error:
@@ -112,13 +114,16 @@ def _key(visit: Visit[PageQuery, SeriesForm]) -> IdempotencyKey:
     )
 
 
-def _render(new: Series, told: frozenset[str]) -> StoredAnswer:
-    return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": address(new, "booked", told)})
+def _answer(directory: Directory, new: Series, changed: Sequence[Change]) -> StoredAnswer:
+    location = address(new, "booked", changed, directory)
+    return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": location})
 
 
-def address(series: Series, done: str, told: Sequence[str] | frozenset[str]) -> str:
-    """The page of a series on which something was just done, with the sites that are told."""
-    return f"/series/{series.id}?" + "&".join([f"done={done}", *(f"told={code}" for code in sorted(told))])
+def address(series: Series, done: str, changed: Iterable[Change], directory: Directory) -> str:
+    """The page of a series to which something was just done, with the sites that are told of it."""
+    return f"/series/{series.id}?" + "&".join(
+        [f"done={done}", *(f"told={code}" for code in sorted(told_of(changed, directory)))]
+    )
 
 
 async def tried(visit: Visit[Any, Any], whole: Whole) -> Tried:

@@ -64,7 +64,7 @@ async def cancel(visit: Visit[PageQuery, CancelForm]) -> web.Response:
         whole = await services.series.get(visit.actor, series_id)
         return await _cancel_page(visit, whole, form, wrongs=Wrongs.told_by(error, visit.language))
     services.delivery.wake()
-    return html.see(visit.request, address(done.series, "cancelled", sorted(done.told)))
+    return html.see(visit.request, address(done.series, "cancelled", done.changed, services.directory))
 
 
 async def ask_answer(visit: Visit[PageQuery, None]) -> web.Response:
@@ -96,7 +96,7 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
         wrongs = Wrongs.told_by(error, visit.language)
         return await _answer_page(visit, whole, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
-    return html.see(visit.request, address(done.series, "answered", sorted(done.told)))
+    return html.see(visit.request, address(done.series, "answered", done.changed, services.directory))
 
 
 async def _to_come(visit: Visit[Any, Any], whole: Whole) -> list[Date]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from perinat_sched.storage import changes
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -17,6 +19,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("uid", sa.String(length=100), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -55,9 +58,15 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("series", sa.String(length=36), nullable=True))
     op.add_column("sessions", sa.Column("recurrence_id", sa.String(length=16), nullable=True))
     op.create_index("ix_sessions_series", "sessions", ["series"])
+    op.add_column("notices", sa.Column("bundle", sa.String(length=200), nullable=True))
+    op.create_index("ix_notices_bundle", "notices", ["bundle"])
+    for statement in changes.counting(op.get_bind().dialect.name, "series"):
+        op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_notices_bundle", "notices")
+    op.drop_column("notices", "bundle")
     op.drop_index("ix_sessions_series", "sessions")
     op.drop_column("sessions", "recurrence_id")
     op.drop_column("sessions", "series")
