@@ -350,9 +350,9 @@ def overlapping(window: Interval) -> ColumnElement[bool]:
     )
 
 
-def of_series(series_id: str) -> ColumnElement[bool]:
-    """The occurrences of a series that were booked, cancelled ones included."""
-    return sessions.c.series == series_id
+def of_series(*series_ids: str) -> ColumnElement[bool]:
+    """The occurrences of these series that were booked, cancelled ones included."""
+    return sessions.c.series.in_(series_ids)
 
 
 def where_site(sites: Iterable[str]) -> ColumnElement[bool]:

@@ -7,17 +7,31 @@ whole series; what is written goes in one statement a table. So the number of st
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TypeVar
 
 from perinat_sched.booking import store as booking
 from perinat_sched.errors import Forbidden, GuardViolation, InvalidRequest, Unavailable
 from perinat_sched.people.access import Actor, Subject, may
 from perinat_sched.series import recurrence, request, store
-from perinat_sched.series.base import Plan, SeriesBase, whole, window_of
+from perinat_sched.series.base import Plan, SeriesBase, whole, wholes, window_of
 from perinat_sched.series.request import Asked, Dates
 from perinat_sched.series.series import WALL, Change, Series, SeriesRefused, Whole
+from perinat_sched.storage import idempotency
 from perinat_sched.storage.database import Tx
+from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
+
+T = TypeVar("T")
+
+
+class _Refused(Exception):
+    """A date has a conflict: nothing is written, and why is looked up when the transaction is over."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +43,50 @@ class SeriesBookings(SeriesBase):
         new, when = self._asked(actor, asked)
 
         async def work(tx: Tx) -> Plan:
-            plan = await self._plan(tx, actor, new, when, lock=True)
-            if not plan.refused:
-                await store.add(tx, new, {one.recurrence: one.conflicts for one in plan.placed if one.conflicts})
-                rows = [(one.session, one.taken or ()) for one in plan.bookable if one.session]
-                await booking.add_many(tx, rows, self.database.resources)
-                await self.record(tx, actor, "series_booked", new, sessions=len(rows), dates=len(plan.placed))
-            return plan
+            return await self._save(tx, actor, new, when)
 
+        plan = await self._written(work)
+        return self.judged(plan, verdict="booked", changed=_new(plan))
+
+    async def book_once(
+        self,
+        actor: Actor,
+        asked: Asked,
+        key: IdempotencyKey,
+        render: Callable[[Series, Sequence[Change]], StoredAnswer],
+    ) -> StoredAnswer:
+        """The same for a request that may be sent twice: what was answered before is answered again.
+
+        `render` writes the answer from the series and what was done. A refusal is not kept.
+        """
+        new, when = self._asked(actor, asked)
+
+        async def work(tx: Tx) -> StoredAnswer:
+            if stored := await idempotency.claim(tx, key, new.created_at):
+                return stored
+            answer = render(new, _new(await self._save(tx, actor, new, when)))
+            await idempotency.settle(tx, key, answer)
+            return answer
+
+        return await self._written(work)
+
+    async def _save(self, tx: Tx, actor: Actor, new: Series, when: Dates) -> Plan:
+        plan = await self._plan(tx, actor, new, when, lock=True)
+        if plan.refused:
+            raise _Refused(plan)
+        await store.add(tx, new, {one.recurrence: one.conflicts for one in plan.placed if one.conflicts})
+        rows = [(one.session, one.taken or ()) for one in plan.bookable if one.session]
+        await booking.add_many(tx, rows, self.database.resources)
+        await self.record(tx, actor, "series_booked", new, sessions=len(rows), dates=len(plan.placed))
+        return plan
+
+    async def _written(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         try:
-            plan = await self.database.write(work)
+            return await self.database.write(work)
         except GuardViolation as violation:
             raise Unavailable from violation
-        if plan.refused:
-            raise SeriesRefused(self.judged(plan, verdict="bookable"))
-        return self.judged(plan, verdict="booked", changed=_new(plan))
+        except _Refused as refused:
+            raise SeriesRefused(self.judged(refused.plan, verdict="bookable")) from None
 
     async def try_out(self, actor: Actor, asked: Asked) -> Whole:
         """The same verdicts, and nothing is booked: the dry run."""
@@ -83,7 +126,7 @@ class SeriesBookings(SeriesBase):
                 if len(found) <= limit:
                     break
                 after = (f"{found[-1].session.wall_start:%Y-%m-%dT%H:%M}", found[-1].id)
-            return [await whole(tx, one) for one in seen[:limit]], len(seen) > limit
+            return await wholes(tx, seen[:limit]), len(seen) > limit
 
     async def copy(self, actor: Actor, series_id: str, first: date, last: date) -> Asked:
         """The same series in another year, as it may be asked for: nothing is booked."""

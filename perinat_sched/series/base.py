@@ -227,8 +227,18 @@ def adopted(one: Placed, series: Series, now: datetime) -> Placed:
 
 async def whole(tx: Tx, series: Series, changed: Sequence[Change] = ()) -> Whole:
     """What a series has become, from the sessions it has and the dates that were left out."""
-    sessions = await booking.sessions_where(tx, booking.of_series(series.id))
-    return assembled(series, sessions, await store.left_out_of(tx, series.id), changed)
+    [found] = await wholes(tx, [series])
+    return replace(found, changed=changed)
+
+
+async def wholes(tx: Tx, series: Sequence[Series]) -> list[Whole]:
+    """What some series have become. Three statements, whatever their number."""
+    ids = [one.id for one in series]
+    sessions: dict[str | None, list[Session]] = {}
+    for session in await booking.sessions_where(tx, booking.of_series(*ids)):
+        sessions.setdefault(session.series, []).append(session)
+    left = await store.left_out_of_all(tx, ids)
+    return [assembled(one, sessions.get(one.id, ()), left.get(one.id, {})) for one in series]
 
 
 def assembled(

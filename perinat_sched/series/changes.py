@@ -17,8 +17,8 @@ from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import Changes as SessionChanges
 from perinat_sched.booking.session import Draft, Session
-from perinat_sched.errors import InvalidRequest, RevisionMismatch
-from perinat_sched.people.access import Actor
+from perinat_sched.errors import Forbidden, InvalidRequest, RevisionMismatch
+from perinat_sched.people.access import Actor, may
 from perinat_sched.series import merging, recurrence, request, splitting, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, whole, window_of
 from perinat_sched.series.planning import Placed, by_date
@@ -42,6 +42,18 @@ class Changes:
 @dataclass(frozen=True, kw_only=True)
 class SeriesChanges(SeriesBase):
     """Everything that changes a series. Raises NotFound, Forbidden, RevisionMismatch, SeriesRefused."""
+
+    async def present(self, actor: Actor, series_id: str, since: str | None) -> Series:
+        """The series as it is asked for now, from one of its dates on. Raises NotFound, Forbidden, InvalidRequest."""
+        async with self.database.read() as tx:
+            old = await self.found(tx, actor, series_id)
+        if not may(actor, "change", old.subject, self.directory):
+            raise Forbidden
+        cut = self._cut(old, self._times(old), since, self.now())
+        return old if cut is None else splitting.beginning(old, cut)
+
+    def _times(self, old: Series) -> Sequence[datetime]:
+        return request.dates(replace(old, override=()), self.directory, self.calendars).times
 
     async def change(self, actor: Actor, series_id: str, revision: int, changes: Changes, since: str | None) -> Whole:
         """Change what is still to come. `since`, a recurrence id: the series ends there and a new one begins."""
@@ -68,8 +80,7 @@ class SeriesChanges(SeriesBase):
         self, old: Series, sessions: Sequence[Session], changes: Changes, since: str | None, now: datetime
     ) -> Series:
         """The series as it is asked for now; a new one where it begins behind others of the old."""
-        times = request.dates(replace(old, override=()), self.directory, self.calendars).times
-        cut = self._cut(old, times, since, now)
+        cut = self._cut(old, self._times(old), since, now)
         base = old if cut is None else splitting.beginning(old, cut)
         session = request.asked_again(base)
         named = changes.session.named() - {"no_patient_data"}

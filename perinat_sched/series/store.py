@@ -57,9 +57,17 @@ def _seen_by(actor: Actor, directory: Directory) -> ColumnElement[bool]:
     return or_(series.c.network.in_(sorted(networks)), series.c.host_site.in_(sorted(actor.sites)))
 
 
-async def left_out_of(tx: Tx, series_id: str) -> dict[datetime, list[Conflict]]:
-    rows = await tx.execute(select(left_out).where(left_out.c.series_id == series_id))
-    return {datetime.fromisoformat(row.recurrence_id): [_conflict(one) for one in row.conflicts] for row in rows}
+async def left_out_of(tx: Tx, series_id: str) -> LeftOut:
+    return (await left_out_of_all(tx, [series_id])).get(series_id, {})
+
+
+async def left_out_of_all(tx: Tx, series_ids: Sequence[str]) -> dict[str, dict[datetime, list[Conflict]]]:
+    """By series, where it has any."""
+    found: dict[str, dict[datetime, list[Conflict]]] = {}
+    for row in await tx.execute(select(left_out).where(left_out.c.series_id.in_(series_ids))):
+        dates = found.setdefault(row.series_id, {})
+        dates[datetime.fromisoformat(row.recurrence_id)] = [_conflict(one) for one in row.conflicts]
+    return found
 
 
 async def add(tx: Tx, new: Series, left: LeftOut) -> None:

@@ -23,7 +23,7 @@ from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 200
+MOST_FIELDS = 600  # a series has up to 366 dates to tick, and 50 sites
 FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
 
 

@@ -21,6 +21,10 @@ from perinat_sched.web.desk import (
     find,
     keep,
     mails,
+    series,
+    series_change,
+    series_new,
+    series_upkeep,
     session,
     sheets,
     sign_in,
@@ -34,6 +38,7 @@ from perinat_sched.web.desk import (
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import policy
 from perinat_sched.web.desk.page import AnyQuery, Page, PageForm
+from perinat_sched.web.desk.series_form import SeriesForm
 from perinat_sched.web.operation import static
 
 PAGES = (
@@ -139,6 +144,24 @@ PAGES = (
     Page(method="GET", path="/figures/{table}.svg", handler=figures.picture, query=figures.FiguresQuery),
     Page(method="GET", path="/rooms/{code}/door", handler=sheets.door, query=sheets.DoorQuery),
     Page(method="GET", path="/sessions/{id}/attendance", handler=sheets.attendance, query=sheets.AttendanceQuery),
+    # Series.
+    Page(method="GET", path="/series", handler=series.listed, query=series.ListQuery),
+    Page(method="GET", path="/series/new", handler=series_new.show, query=series_new.NewQuery),
+    Page(method="POST", path="/series/new", handler=series_new.send, form=SeriesForm),
+    Page(method="GET", path="/series/{id}", handler=series.show, query=series.SeriesQuery),
+    Page(method="GET", path="/series/{id}/change", handler=series_change.show, query=series_change.FromQuery),
+    Page(method="POST", path="/series/{id}/change", handler=series_change.send, form=series_change.ChangeForm),
+    Page(
+        method="GET",
+        path="/series/{id}/cancellation",
+        handler=series_upkeep.ask_cancel,
+        query=series_change.FromQuery,
+    ),
+    Page(method="POST", path="/series/{id}/cancellation", handler=series_upkeep.cancel, form=series_upkeep.CancelForm),
+    Page(method="GET", path="/series/{id}/answer", handler=series_upkeep.ask_answer),
+    Page(method="POST", path="/series/{id}/answer", handler=series_upkeep.answer, form=series_upkeep.AnswerForm),
+    Page(method="POST", path="/series/{id}/dates", handler=series.later, form=series.LaterForm),
+    Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=PageForm),
 )
 PATHS = frozenset(page.path for page in PAGES)
 FILES = {"copy.js": "text/javascript", "desk.css": "text/css", "desk.svg": "image/svg+xml"}
