@@ -41,6 +41,9 @@ from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
+from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
@@ -155,6 +158,15 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         tokens=Tokens(database, directory, clock),
         bookings=bookings,
         enquiries=enquiries,
+        series=SeriesBookings(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_changes=SeriesChanges(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_upkeep=SeriesUpkeep(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
         closures=closures,
         feeds=feeds,
         publisher=publisher,

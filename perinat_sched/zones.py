@@ -135,6 +135,11 @@ def to_local(instant: datetime, zone_name: str) -> datetime:
     return instant.astimezone(zone(zone_name))
 
 
+def near(wall: datetime, zone_name: str) -> datetime:
+    """The instant of a wall time, or of the hour the clocks show in its place where they go forward over it."""
+    return wall.replace(tzinfo=zone(zone_name)).astimezone(UTC)
+
+
 def start_of_day(day: date, zone_name: str) -> datetime:
     """The first instant (UTC) of a local day, also where midnight itself is skipped or comes twice."""
     rules = zone(zone_name)

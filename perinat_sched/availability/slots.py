@@ -7,7 +7,8 @@ nor a clock: the caller loads the ground that lies in `window(…)`, without the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -36,6 +37,7 @@ __all__ = [
     "SlotPlace",
     "SlotQuery",
     "alternatives",
+    "nearest",
     "prepare",
     "search",
     "window",
@@ -102,6 +104,25 @@ def alternatives(ground: Ground, query: SlotQuery, after: datetime) -> list[Slot
         if len(chosen) == ALTERNATIVES:
             break
     return outlook.slots(chosen)
+
+
+def nearest(ground: Ground, query: SlotQuery, asked: Sequence[datetime], within: timedelta) -> dict[datetime, Slot]:
+    """For each instant (UTC) the bookable slot whose start is nearest, the later of two; none where all are too far.
+
+    One search for all of them, whatever their number.
+    """
+    outlook = _Outlook(ground, query, prepare(ground, query))
+    cells = outlook.question.timetable.cells
+    free = list(numbers(outlook.bookable))
+    chosen: dict[datetime, int] = {}
+    for instant in asked:
+        place = bisect_left(free, -((cells.origin - instant) // cells.length))
+        around = [(abs(cells.instant(number) - instant), -number) for number in free[max(place - 1, 0) : place + 1]]
+        if around and min(around)[0] <= within:
+            chosen[instant] = -min(around)[1]
+    listed = sorted(set(chosen.values()))
+    slots = dict(zip(listed, outlook.slots(listed), strict=True))
+    return {instant: slots[number] for instant, number in chosen.items()}
 
 
 class _Outlook:

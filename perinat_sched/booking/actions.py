@@ -172,8 +172,9 @@ class Bookings:
             self._check_answer(before, site, answer, room)
             proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
             place = await self._fit(tx, proposal, before.interval, before) if proposal else None
-            if proposal and place and answer != "declined":
-                answers.refuse_joining(before, site, proposal, place)
+            against = answers.against_joining(before, site, place) if place and answer != "declined" else []
+            if proposal and against:
+                raise rules.Refused(against, rules.afresh(proposal), before.start, before.timezone)
             after = answers.answered(before, site, answer, comment, room, place, now)
             return await self._save(
                 tx, actor, "session_answered", before, after, store.held_by(place), site=site, answer=answer

@@ -88,7 +88,10 @@ async def lock_session(tx: Tx, session_id: str) -> Session | None:
 
 
 async def lock_sessions(tx: Tx, condition: ColumnElement[bool]) -> None:
-    """Keep sessions from concurrent change until the transaction ends."""
+    """Keep sessions from concurrent change until the transaction ends.
+
+    In the order of their ids, so that of two who do so one waits for the other.
+    """
     await tx.execute(select(sessions.c.id).where(condition).order_by("id").with_for_update(key_share=True))
 
 
@@ -107,46 +110,55 @@ def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
 
 async def add(tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]) -> None:
     """Insert a session with its participations and holds."""
-    await tx.execute(insert(sessions).values(**_row(new)))
-    await _write_parts(tx, [(new, taken)], resource_ids)
+    await add_many(tx, [(new, taken)], resource_ids)
+
+
+async def add_many(
+    tx: Tx, new: Sequence[tuple[Session, Iterable[Held]]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Insert sessions with what they hold. Three statements, whatever their number."""
+    if new:
+        await tx.execute(insert(sessions), [_row(session) for session, _ in new])
+        await _write_parts(tx, new, resource_ids)
 
 
 async def replace(
     tx: Tx, new: Session, taken: Iterable[Held] | None, resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
     """Write a changed session; `taken` None leaves what it holds as it is."""
-    await replace_all(tx, [(new, taken)], resource_ids)
+    await replace_many(tx, [(new, taken)], resource_ids)
 
 
-async def replace_all(
-    tx: Tx,
-    changes: Sequence[tuple[Session, Iterable[Held] | None]],
-    resource_ids: Mapping[tuple[str, str], int],
+async def replace_many(
+    tx: Tx, changed: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    """Write changed sessions, at least one: what they all held is freed before any takes something anew.
+    """Write changed sessions, as `replace` writes one. Five statements, whatever their number.
 
-    The number of statements does not grow with that of sessions.
+    What they all held is freed before any takes something anew, so that they may change places with one another.
     """
-    everyone = [{"row": new.id} for new, _ in changes]
-    freed = [{"row": new.id} for new, taken in changes if taken is not None]
-    rows = [_row(new) | {"row": new.id} for new, _ in changes]
+    if not changed:
+        return
+    everyone = [{"row": session.id} for session, _ in changed]
+    freed = [{"row": session.id} for session, taken in changed if taken is not None]
+    rows = [_row(session) | {"row": session.id} for session, _ in changed]
     await tx.execute(update(sessions).where(sessions.c.id == bindparam("row")), rows)
     await tx.execute(delete(participations).where(participations.c.session_id == bindparam("row")), everyone)
     if freed:
         await tx.execute(delete(holds).where(holds.c.session_id == bindparam("row")), freed)
-    await _write_parts(tx, changes, resource_ids)
+    await _write_parts(tx, changed, resource_ids)
 
 
 async def _write_parts(
-    tx: Tx,
-    changes: Sequence[tuple[Session, Iterable[Held] | None]],
-    resource_ids: Mapping[tuple[str, str], int],
+    tx: Tx, written: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    parts = [_part(new, position) for new, _ in changes for position in range(len(new.participations))]
+    """Participations and holds; these resource by resource, as every writer takes them."""
+    parts = [_part(session, position) for session, _ in written for position in range(len(session.participations))]
     await tx.execute(insert(participations), parts)
-    rows = {(new.id, resource_ids[held.resource]): held for new, taken in changes for held in taken or ()}
+    rows = {(resource_ids[held.resource], session.id): held for session, taken in written for held in taken or ()}
     if rows:
-        await tx.execute(insert(holds), [_hold(*key, rows[key]) for key in sorted(rows)])
+        await tx.execute(
+            insert(holds), [_hold(owner, resource, rows[resource, owner]) for resource, owner in sorted(rows)]
+        )
 
 
 def matching(
@@ -292,6 +304,11 @@ def overlapping(window: Interval) -> ColumnElement[bool]:
     )
 
 
+def of_series(series_id: str) -> ColumnElement[bool]:
+    """The occurrences of a series that were booked, cancelled ones included."""
+    return sessions.c.series == series_id
+
+
 def where_site(sites: Iterable[str]) -> ColumnElement[bool]:
     """Sessions in which one of these sites takes part."""
     return sessions.c.id.in_(select(participations.c.session_id).where(participations.c.site.in_(sorted(sites))))
@@ -326,6 +343,8 @@ def _row(of: Session) -> dict[str, Any]:
         "join_url": of.join_url,
         "access_code": of.access_code,
         "override_reason": of.override_reason,
+        "series": of.series,
+        "recurrence_id": of.recurrence.strftime(WALL) if of.recurrence else None,
         "cancellation_code": of.cancellation_code,
         "cancellation_reason": of.cancellation_reason,
         "created_at": of.created_at,
@@ -404,6 +423,8 @@ def _session(row: Row[Any], parts: Sequence[Participation]) -> Session:
         join_url=row.join_url,
         access_code=row.access_code,
         override_reason=row.override_reason,
+        series=row.series,
+        recurrence=datetime.fromisoformat(row.recurrence_id) if row.recurrence_id else None,
         cancellation_code=row.cancellation_code,
         cancellation_reason=row.cancellation_reason,
         created_at=row.created_at,

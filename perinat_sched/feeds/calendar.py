@@ -214,6 +214,9 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
     event.add("dtstamp", session.updated_at)
     event.add("last-modified", session.updated_at)
     event.add("created", session.created_at)
+    if session.recurrence is not None:  # its series shares the UID (ICS-02)
+        original = session.recurrence.replace(tzinfo=zones.zone(session.timezone))
+        event.add("recurrence-id", original if clock else original.astimezone(UTC))
     for name, instant in (("dtstart", session.start), ("dtend", session.end)):
         event.add(name, zones.to_local(instant, session.timezone) if clock else instant)
     transparency, busy_status = ("TRANSPARENT", "FREE") if seen.observer else _FREE_OR_BUSY[seen.status]

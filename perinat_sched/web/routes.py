@@ -10,6 +10,7 @@ from perinat_sched.web import (
     notices,
     operation,
     pages,
+    series,
     sessions,
     slots,
     subscribing,
@@ -21,6 +22,7 @@ from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
 from perinat_sched.web.schemas import notices as notice_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
+from perinat_sched.web.schemas import series as series_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
@@ -122,6 +124,59 @@ SESSIONS = (
         method="GET", path=f"{API}/sessions/{{id}}/notices", handler=notices.of_session,
         summary="The mails about a session; a site sees its own",
         policy=Policy.SEES_SESSION, query=Paging, answers={200: notice_schemas.NoticeList},
+    ),
+)  # fmt: skip
+
+SERIES = (
+    Route(
+        method="POST", path=f"{API}/series", handler=series.book,
+        summary="Book a series, all of it or none; with `dry_run`, a verdict for each date and nothing is booked",
+        policy=Policy.BOOKS, query=series_schemas.DryRun, body=series_schemas.SeriesRequest,
+        answers={200: series_schemas.SeriesOut, 201: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/series", handler=series.listed,
+        summary="The series one sees, by first date",
+        policy=Policy.SIGNED_IN, query=Paging, answers={200: series_schemas.SeriesList},
+    ),
+    Route(
+        method="GET", path=f"{API}/series/{{id}}", handler=series.read,
+        summary="A series with all its dates",
+        policy=Policy.SEES_SESSION, answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="PATCH", path=f"{API}/series/{{id}}", handler=series.change,
+        summary="Change all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesPatch, headers=(Header.IF_MATCH,),
+        answers={200: series_schemas.SeriesOut}, refuses=(409, 412, 428),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/cancellation", handler=series.cancel,
+        summary="Cancel all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesCancellation, body_optional=True,
+        answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/occurrences", handler=series.complete,
+        summary="Book a date that was left out",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.DateRequest,
+        answers={201: session_schemas.SessionOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/copy", handler=series.copy,
+        summary="Propose the same series for another time; nothing is booked",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.CopyRequest, answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="PUT", path=f"{API}/series/{{id}}/participations/{{site}}/answer", handler=series.reply,
+        summary="A site answers once for all that is still to come",
+        policy=Policy.ANSWERS, body=series_schemas.SeriesAnswer,
+        answers={200: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="DELETE", path=f"{API}/sessions/{{id}}/exception", handler=series.restore,
+        summary="Take one occurrence back to the rule of its series",
+        policy=Policy.CHANGES_SESSION, answers={204: None}, refuses=(409, 422),
     ),
 )  # fmt: skip
 
@@ -258,4 +313,4 @@ OPERATION = (
     ),
 )  # fmt: skip
 
-ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *REST, *OPERATION)
+ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *SERIES, *REST, *OPERATION)

@@ -19,6 +19,9 @@ from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
+from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
@@ -44,6 +47,9 @@ class Services:
     tokens: Tokens
     bookings: Bookings
     enquiries: Enquiries
+    series: SeriesBookings
+    series_changes: SeriesChanges
+    series_upkeep: SeriesUpkeep
     closures: Closures
     feeds: Feeds
     publisher: Publisher

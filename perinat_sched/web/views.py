@@ -66,7 +66,7 @@ class View:
                 "bridge": session.bridge,
                 "ports": session.ports,
                 "join_url": session.join_url,
-                "warnings": [self._warning(session, *found) for found in rules.warnings(session, self.directory)],
+                "warnings": [self.warning(session, *found) for found in rules.warnings(session, self.directory)],
                 "created_at": written(session.created_at, zone),
                 "updated_at": written(session.updated_at, zone),
             }
@@ -79,8 +79,8 @@ class View:
             uid=session.uid,
             revision=session.revision,
             sequence=session.sequence,
-            series=None,
-            recurrence_id=None,
+            series=session.series,
+            recurrence_id=f"{session.recurrence:%Y-%m-%dT%H:%M}" if session.recurrence else None,
             status=session.status,
             kind=session.kind,
             title="",
@@ -114,7 +114,7 @@ class View:
             timezone=zone,
         )
 
-    def _warning(self, session: Session, code: WarningCode, site: str | None) -> WarningOut:
+    def warning(self, session: Session, code: WarningCode, site: str | None) -> WarningOut:
         if site is None:
             return WarningOut(code=code, site=None, detail=say(BRIDGE_LOST, self.language))
         place = self.directory.sites.get(site)

@@ -62,6 +62,12 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/sessions/{id}"): {"description": "Ordre du jour"},
     ("POST", "/api/v1/sessions/{id}/cancellation"): {},
     ("PUT", "/api/v1/sessions/{id}/participations/{site}/answer"): {"answer": "accepted"},
+    ("POST", "/api/v1/series"): {**BOOKING, "rrule": "FREQ=WEEKLY;COUNT=2"},
+    ("PATCH", "/api/v1/series/{id}"): {"description": "Ordre du jour"},
+    ("POST", "/api/v1/series/{id}/cancellation"): {},
+    ("POST", "/api/v1/series/{id}/occurrences"): {"recurrence_id": "2027-03-01T09:00"},
+    ("POST", "/api/v1/series/{id}/copy"): {"from": "2027-09-06", "until": "2027-09-30"},
+    ("PUT", "/api/v1/series/{id}/participations/{site}/answer"): {"answer": "accepted"},
     ("POST", "/api/v1/closures"): CLOSURE,
     ("POST", "/api/v1/feeds"): FEED,
 }
@@ -80,6 +86,10 @@ class World:
 
     async def values(self, route: Route) -> dict[str, str]:
         """What stands in the variable parts of an address."""
+        if route.path.startswith("/api/v1/series/{id}"):
+            return {"id": (await self._series())["id"], "site": "calais"}
+        if route.path == "/api/v1/sessions/{id}/exception":
+            return {"id": (await self._series())["occurrences"][0]["session"]}
         if route.path.startswith("/api/v1/sessions/{id}"):
             return {"id": await self._session(route.method), "site": "calais"}
         if route.path == "/api/v1/closures/{id}":
@@ -95,12 +105,20 @@ class World:
             return {"token": self.api.services.unsubscribing.url("staff@calais.example").rpartition("/")[2]}
         return {"code": "lille", "name": "swagger-ui.css"}
 
-    async def _session(self, method: str = "GET") -> str:
+    def _next_day(self) -> datetime:
         self._start += timedelta(days=1 if self._start.weekday() < 4 else 3)
-        session = await self.admin.book(start=f"{self._start:%Y-%m-%dT%H:%M}")
+        return self._start
+
+    async def _session(self, method: str = "GET") -> str:
+        session = await self.admin.book(start=f"{self._next_day():%Y-%m-%dT%H:%M}")
         if method == "DELETE":
             await self.admin("POST", f"/sessions/{session['id']}/cancellation")
         return str(session["id"])
+
+    async def _series(self) -> Any:
+        start = f"{self._next_day():%Y-%m-%dT%H:%M}"
+        asked = {**BOOKING, "start": start, "dates": [start[:10]], "kind": "staff", "required_sites": ["calais"]}
+        return (await self.admin("POST", "/series", asked)).json
 
     async def _failed_mail(self) -> str:
         """To Calais, about a session of theirs."""
