@@ -26,6 +26,7 @@ from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
+from perinat_sched.example.actions import Example
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.shelf import Shelf
@@ -124,6 +125,10 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     enquiries = enquiries_of(settings, database, clock)
     bookings = Bookings(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     closures = Closures(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
+    series = SeriesBookings(
+        database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+    )
+    upkeep = SeriesUpkeep(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     shelf = Shelf()
     feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
     publisher = Publisher(
@@ -158,21 +163,18 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         tokens=Tokens(database, directory, clock),
         bookings=bookings,
         enquiries=enquiries,
-        series=SeriesBookings(
-            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
-        ),
+        series=series,
         series_changes=SeriesChanges(
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
-        series_upkeep=SeriesUpkeep(
-            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
-        ),
+        series_upkeep=upkeep,
         closures=closures,
         feeds=feeds,
         publisher=publisher,
         readings=Readings(database=database, clock=clock),
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
+        example=Example(database=database, directory=directory, clock=clock, series=series, upkeep=upkeep),
         reports=Reports(database=database, directory=directory, calendars=calendars, clock=clock),
         unsubscribing=unsubscribing,
         sign_ins=sign_ins,

@@ -9,6 +9,7 @@ from aiohttp import web
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.example.actions import Example
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
@@ -57,6 +58,7 @@ class Services:
     delivery: Delivery
     notices: Notices
     reports: Reports
+    example: Example
     unsubscribing: Unsubscribing
     sign_ins: SignIns
     sign_in_mail: SignInMail

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import admin, audit, directory, figures, mails, session, sign_in, tokens, week
+from perinat_sched.web.desk import admin, audit, directory, example, figures, mails, session, sign_in, tokens, week
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -52,6 +52,8 @@ PAGES = (
     Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
     Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
     Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
+    Page(method="POST", path="/admin/example", handler=example.load, administrators=True, form=PageForm),
+    Page(method="POST", path="/admin/example/removal", handler=example.remove, administrators=True, form=PageForm),
     # Figures
     Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery),
     Page(method="GET", path="/figures/{table}.csv", handler=figures.csv, query=figures.FiguresQuery),
