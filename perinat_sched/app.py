@@ -50,6 +50,7 @@ from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
+from perinat_sched.storage.seals import Seals
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -144,7 +145,8 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             cancelled_days=settings.feed_cancelled_days,
         ),
     )
-    signer = Signer(secret_key(settings.secret_key_file))
+    key = secret_key(settings.secret_key_file)
+    signer = Signer(key)
     unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
@@ -177,6 +179,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         example=Example(database=database, directory=directory, clock=clock, series=series, upkeep=upkeep),
         reports=Reports(database=database, directory=directory, calendars=calendars, clock=clock),
         unsubscribing=unsubscribing,
+        seals=Seals(database, key, clock),
         sign_ins=sign_ins,
         sign_in_mail=SignInMail(
             sign_ins=sign_ins, mailer=mailer, mail_from=settings.mail_from, public_url=settings.public_url
@@ -196,6 +199,8 @@ def chores(services: Services) -> list[Chore]:
     return [
         Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down),
         Chore(name="sign-in mails", every=timedelta(seconds=2), work=services.sign_in_mail.run_once),
+        Chore(name="seals of the audit", every=timedelta(seconds=1), work=services.seals.seal),
+        Chore(name="the audit's last seal", every=timedelta(days=1), work=services.seals.tell_head),
         Chore(name="old sign-ins", every=timedelta(hours=1), work=services.sign_ins.forget),
     ]
 

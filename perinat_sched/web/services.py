@@ -26,6 +26,7 @@ from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
+from perinat_sched.storage.seals import Seals
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -60,6 +61,7 @@ class Services:
     reports: Reports
     example: Example
     unsubscribing: Unsubscribing
+    seals: Seals
     sign_ins: SignIns
     sign_in_mail: SignInMail
     cursors: Cursors

@@ -22,6 +22,7 @@ SIGNED_IN = {
     "admin-tokens": "/admin/tokens",
     "admin-mails": "/admin/mails",
     "admin-audit": "/admin/audit",
+    "admin-seals": "/admin/audit/verification",
     "figures": "/figures?network=perinat&year=2027",
 }
 

@@ -46,6 +46,7 @@ ACTIONS: Mapping[str, Message] = {
     "reminders_stopped": Message("Reminders stopped"),
     "reminders_resumed": Message("Reminders wanted again"),
 }
+MOST_PLACES = 20  # of a broken chain are named
 NOBODY: Mapping[str, Message] = {  # who acts without a token
     "system": Message("the service"),
     "reader": Message("a reader of a mail"),
@@ -95,6 +96,18 @@ async def show(visit: Visit[AuditQuery, None]) -> web.Response:
         actions=ACTIONS,
         query=query,
         following=cursors.seal(context, [str(page[-1].id)]) if len(rows) > len(page) else None,
+    )
+
+
+async def verify(visit: Visit[PageQuery, None]) -> web.Response:
+    """The whole chain of seals, read over again."""
+    verdict = await visit.services.seals.verify()
+    return html.respond(
+        visit.request,
+        "admin_seals.html.j2",
+        verdict=verdict,
+        count=i18n.number(verdict.sealed, visit.language),
+        places=", ".join(map(str, verdict.broken[:MOST_PLACES])) + (" …" if len(verdict.broken) > MOST_PLACES else ""),
     )
 
 

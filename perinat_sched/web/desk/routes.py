@@ -52,6 +52,7 @@ PAGES = (
     Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
     Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
     Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
+    Page(method="GET", path="/admin/audit/verification", handler=audit.verify, administrators=True),
     Page(method="POST", path="/admin/example", handler=example.load, administrators=True, form=PageForm),
     Page(method="POST", path="/admin/example/removal", handler=example.remove, administrators=True, form=PageForm),
     # Figures
