@@ -57,7 +57,7 @@ async def test_an_access_is_made_and_signs_in_by_its_link(api: Api, browser: Bro
     assert "n’est montré qu’une fois" in await page.inner_text("main")
     await page.click("text=Révoquer Berthe")
     await look("admin-revocation")
-    await page.go_back()
+    await page.click("text=Retour aux accès")
     await page.get_by_role("button", name="Lien de connexion Berthe").click()
     await look("admin-link")
     address = await page.input_value("#url")
