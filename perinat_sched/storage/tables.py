@@ -360,6 +360,14 @@ audit = Table(  # append-only: triggers refuse UPDATE and DELETE
     Index(None, "at"),
 )
 
+audit_seals = Table(  # one a line of the audit: a chain of HMACs, see `seals`
+    "audit_seals",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", BigInteger, nullable=False, unique=True),
+    Column("mac", String(64), nullable=False),
+)
+
 meta = Table(
     "meta",
     metadata,

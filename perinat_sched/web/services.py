@@ -10,6 +10,7 @@ from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.history import History
+from perinat_sched.example.actions import Example
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
@@ -27,6 +28,7 @@ from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
+from perinat_sched.storage.seals import Seals
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -61,7 +63,9 @@ class Services:
     delivery: Delivery
     notices: Notices
     reports: Reports
+    example: Example
     unsubscribing: Unsubscribing
+    seals: Seals
     sign_ins: SignIns
     sign_in_mail: SignInMail
     cursors: Cursors

@@ -41,6 +41,7 @@ SIGNED_IN = {
     "admin-tokens": "/admin/tokens",
     "admin-mails": "/admin/mails",
     "admin-audit": "/admin/audit",
+    "admin-seals": "/admin/audit/verification",
     "figures": "/figures?network=perinat&year=2027",
 }
 OF_SESSION = {

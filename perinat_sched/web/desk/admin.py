@@ -81,6 +81,7 @@ async def show(visit: Visit[PageQuery, None]) -> web.Response:
         waiting_since=clocks.moment(visit, backlog.waiting_since) if backlog.waiting_since else None,
         last_sent=clocks.moment(visit, backlog.last_sent) if backlog.last_sent else None,
         odd=_odd_clocks(visit),
+        example=await services.example.state(visit.actor),
         until=i18n.day(zones.to_local(services.clock() + AHEAD, visit.zone), visit.language),
     )
 

@@ -25,6 +25,12 @@ ACTIONS: Mapping[str, Message] = {
     "session_cancelled": Message("Session cancelled"),
     "session_resumed": Message("Session taken up again"),
     "session_resettled": Message("Session put upon a new ground"),
+    "series_booked": Message("Series booked"),
+    "series_changed": Message("Series changed"),
+    "series_answered": Message("Series answered"),
+    "series_cancelled": Message("Series cancelled"),
+    "series_completed": Message("Date of a series booked later"),
+    "series_restored": Message("Date of a series put back to its rule"),
     "closure_entered": Message("Closure entered"),
     "closure_removed": Message("Closure removed"),
     "feed_created": Message("Calendar address made"),
@@ -36,9 +42,11 @@ ACTIONS: Mapping[str, Message] = {
     "signed_out": Message("Signed out"),
     "signed_out_everywhere": Message("Signed out of every browser"),
     "notice_retried": Message("Mail sent again"),
+    "example_removed": Message("Example programme removed"),
     "reminders_stopped": Message("Reminders stopped"),
     "reminders_resumed": Message("Reminders wanted again"),
 }
+MOST_PLACES = 20  # of a broken chain are named
 NOBODY: Mapping[str, Message] = {  # who acts without a token
     "system": Message("the service"),
     "reader": Message("a reader of a mail"),
@@ -88,6 +96,18 @@ async def show(visit: Visit[AuditQuery, None]) -> web.Response:
         actions=ACTIONS,
         query=query,
         following=cursors.seal(context, [str(page[-1].id)]) if len(rows) > len(page) else None,
+    )
+
+
+async def verify(visit: Visit[PageQuery, None]) -> web.Response:
+    """The whole chain of seals, read over again."""
+    verdict = await visit.services.seals.verify()
+    return html.respond(
+        visit.request,
+        "admin_seals.html.j2",
+        verdict=verdict,
+        count=i18n.number(verdict.sealed, visit.language),
+        places=", ".join(map(str, verdict.broken[:MOST_PLACES])) + (" …" if len(verdict.broken) > MOST_PLACES else ""),
     )
 
 

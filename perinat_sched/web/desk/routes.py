@@ -17,6 +17,7 @@ from perinat_sched.web.desk import (
     closures,
     deeds,
     directory,
+    example,
     figures,
     find,
     keep,
@@ -138,6 +139,9 @@ PAGES = (
     Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
     Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
     Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
+    Page(method="GET", path="/admin/audit/verification", handler=audit.verify, administrators=True),
+    Page(method="POST", path="/admin/example", handler=example.load, administrators=True, form=PageForm),
+    Page(method="POST", path="/admin/example/removal", handler=example.remove, administrators=True, form=PageForm),
     # Figures
     Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery),
     Page(method="GET", path="/figures/{table}.csv", handler=figures.csv, query=figures.FiguresQuery),

@@ -17,12 +17,13 @@ from perinat_sched.series import recurrence
 from perinat_sched.series.recurrence import MOST_OCCURRENCES
 from perinat_sched.series.series import SeriesRefused, Whole
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.deeds import ANSWERS, REASONS
+from perinat_sched.web.desk.deeds import ANSWERS
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.series import answering
 from perinat_sched.web.desk.series_change import FromQuery
 from perinat_sched.web.desk.series_dates import Date, dates
 from perinat_sched.web.desk.series_new import address, when
+from perinat_sched.web.desk.session import REASONS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from sqlalchemy import update
 
-from perinat_sched.storage.tables import notices
+from perinat_sched.storage import guards
+from perinat_sched.storage.tables import audit, notices
 from perinat_sched.web.desk.routes import PAGES
 from tests.web.callers import Api, Caller
 from tests.web.desk.test_week import words
@@ -269,4 +270,16 @@ async def test_lists_cost_the_same_statements_whatever_their_length(api: Api) ->
     before = await costs()
     for number in range(30):
         await api.services.tokens.create(role="coordinator", sites=["lille"], name=f"token {number}")
-    assert await costs() == before and max(before) <= 5
+    assert await costs() == before and max(before) <= 6
+
+
+async def test_the_audit_is_verified_and_a_change_behind_the_guards_is_told(api: Api) -> None:
+    visitor = await signed_in(api)
+    await api.services.seals.seal()
+    assert "Le journal est intact : 3 lignes" in await read(visitor, "/admin/audit/verification")
+
+    async with api.services.database._engines.writer.begin() as tx:
+        await guards.drop(tx)
+        await tx.execute(update(audit).where(audit.c.action == "signed_in").values(actor="somebody else"))
+    page = await read(visitor, "/admin/audit/verification")
+    assert "n’est plus ce qui a été écrit" in page and "Places dans la chaîne : 3" in page
