@@ -139,7 +139,12 @@ class Sheet:
 
     def changes(self, before: Session) -> Changes:
         """What the form says otherwise than the session. Raises InvalidRequest."""
-        asked, was = self.asked(), Sheet.of(before).asked()
+        was = Sheet.of(before).asked()
+        asked = replace(
+            self.asked(),
+            required_sites=_in_order(self.sites, was.required_sites),
+            optional_sites=_in_order(self.optional_sites, was.optional_sites),
+        )
         names = ("kind", "title", "description", "duration_minutes", "required_sites", "optional_sites", "join_url",
                  "access_code")  # fmt: skip
         given = {name: getattr(asked, name) for name in names if getattr(asked, name) != getattr(was, name)}
@@ -164,6 +169,11 @@ def rooms(chosen: Iterable[str], sites: Iterable[str]) -> dict[str, str]:
     pairs = (choice.partition(":") for choice in chosen)
     taking_part = set(sites)
     return {site: room for site, _, room in pairs if room and site in taking_part}
+
+
+def _in_order(codes: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
+    """Sites in the order they had (ports are given in it), then the new ones: a form has an order of its own."""
+    return (*(code for code in before if code in codes), *(code for code in codes if code not in before))
 
 
 def _lines(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +50,23 @@ async def test_the_same_form_sent_twice_books_once_and_leads_to_the_same_place(a
 
     assert (first.status, second.status) == (303, 303)
     assert first.headers["Location"] == second.headers["Location"] and len(await sessions(api)) == 1
+
+
+async def test_a_form_that_is_sent_ten_times_at_once_books_once(api: Api) -> None:
+    visitor = await signed_in(api)
+    page = (await visitor.get(THURSDAY)).body
+    answers = await asyncio.gather(*(send(visitor, page) for _ in range(10)))
+
+    assert {answer.status for answer in answers} == {303} and len(await sessions(api)) == 1
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+
+
+async def test_a_form_without_its_key_is_none_of_ours(api: Api) -> None:
+    visitor = await signed_in(api)
+    sent = fields((await visitor.get(THURSDAY)).body)
+    del sent["key"]
+
+    assert (await visitor.post("/book", sent)).status == 422 and await sessions(api) == []
 
 
 async def test_a_used_form_with_other_content_is_not_booked_until_it_is_looked_at_again(api: Api) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
+from aiohttp.test_utils import TestClient, TestServer
 
-from tests.web.callers import Answer, Api
+from perinat_sched import app
+from perinat_sched.settings import Settings
+from perinat_sched.web.server import application
+from perinat_sched.web.services import Services
+from tests.web.callers import NOW, Answer, Api
 from tests.web.desk.test_week import read, words
 from tests.web.desk.visitors import Visitor, fields, signed_in
 
@@ -36,8 +43,9 @@ async def press(visitor: Visitor, session: dict[str, Any], path: str, **typed: A
 
 
 async def test_a_form_that_is_sent_as_it_is_changes_nothing(api: Api) -> None:
-    session = await (await api.of("admin")).book(
-        **WHOLE, rooms={"lille": "lille-2"}, join_url="https://visio.example/a", access_code="4711"
+    given = WHOLE | {"required_sites": ["sainte-justine", "calais"], "optional_sites": ["lens", "arras"]}
+    session = await (await api.of("admin")).book(  # its sites in another order than the form has
+        **given, rooms={"lille": "lille-2"}, join_url="https://visio.example/a", access_code="4711"
     )
     visitor = await signed_in(api)
     page = await form(visitor, session)
@@ -214,6 +222,28 @@ async def test_a_cancelled_session_is_not_changed(api: Api) -> None:
 
     assert (stale.status, answer.status) == (412, 422) and "annulée" in words(stale.body)
     assert "La séance est annulée : levez d’abord l’annulation" in words(answer.body)
+
+
+async def test_a_site_that_left_the_network_stays_until_it_is_taken_out(
+    api: Api, configured: Settings, services: Services
+) -> None:
+    """The form shows it by its code: saving other words does not lose it."""
+    session = await (await api.of("admin")).book(**WHOLE)
+    sites = {code: site for code, site in configured.directory.sites.items() if code != "calais"}
+    smaller = replace(configured, directory=replace(configured.directory, sites=sites))
+    later = app.assemble(smaller, services.database, lambda: NOW)
+    async with TestClient(TestServer(application(later)), cookie_jar=DummyCookieJar()) as client:
+        visitor = await signed_in(Api(client, later))
+        page = await form(visitor, session)
+        first = await save(visitor, session, page, title="Autre")
+        refused = await save(visitor, session, await form(visitor, session), duration_minutes="90")
+        second = await save(visitor, session, refused.body, site=["sainte-justine"])
+
+    assert fields(page)["site"] == ["sainte-justine", "calais"] and "a quitté le réseau" in words(page)
+    assert [answer.status for answer in (first, refused, second)] == [303, 422, 303]
+    after = await now(api, session)
+    assert (after["title"], after["duration_minutes"]) == ("Autre", 90)
+    assert [part["site"] for part in after["participations"]] == ["lille", "sainte-justine"]
 
 
 async def test_a_script_in_any_field_is_shown_as_text(api: Api) -> None:
