@@ -429,7 +429,7 @@ def test_no_word_is_left_untranslated(every_mail):
     text = f"{parsed['Subject']}\n{plain(every_mail)}".replace("\r\n", "\n").casefold()
     colon = ":" if english else "\u00a0:"
     for words, ours in foreign.items():
-        if words != ours and "{" not in words:
+        if words != ours and "{" not in words and any(map(str.isalpha, words)):
             assert f"- {words}{colon}".casefold() not in text
             assert f"\n{words}\n".casefold() not in text
             assert " " not in words or words.casefold() not in text, words
