@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from perinat_sched import zones
+from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import Changes as SessionChanges
@@ -60,7 +61,7 @@ class SeriesChanges(SeriesBase):
             plan, dropped = await self._plan(tx, actor, old, new, when, sessions, left, now)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=new, occurrences=()))
-            return await self._save(tx, actor, old, new, plan, dropped, left)
+            return await self._save(tx, actor, old, new, plan, dropped, _waiting(left, old, plan, when, now))
 
         return await self.done(work)
 
@@ -199,6 +200,20 @@ class SeriesChanges(SeriesBase):
         done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
         done += zip(dropped, cancelled, strict=True)
         return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
+
+
+def _waiting(
+    left: store.LeftOut, old: Series, plan: Plan, when: request.Dates, now: datetime
+) -> dict[datetime, Sequence[Conflict]]:
+    """The dates that stay left out: neither those tried again, nor those to come that are no dates any more."""
+    new, tried = plan.series, {one.recurrence.date() for one in plan.placed}
+    days = {wall.date() for wall in when.times}
+
+    def stays(wall: datetime) -> bool:
+        before = new.id != old.id and wall < splitting.cut_of(new, old)  # stays with the series that ends
+        return before or wall.date() in days or not _to_come(wall, old, now)
+
+    return {wall: why for wall, why in left.items() if wall.date() not in tried and stays(wall)}
 
 
 def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:

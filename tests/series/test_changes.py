@@ -97,6 +97,28 @@ async def test_another_hour_keeps_the_days_wherever_the_rule_ends(admin: Caller,
     assert "cancelled" not in {one["status"] for one in after["occurrences"]}
 
 
+@pytest.mark.parametrize("since", [None, "2027-02-11T13:00"])
+async def test_a_date_left_out_is_tried_again_at_another_hour_and_stands_there_once(
+    admin: Caller, since: str | None
+) -> None:
+    await admin.book(start="2027-02-18T13:30")
+    series = await booked(admin, on_conflict="leave_out")
+    days = [day for day in DATES if since is None or day >= since[:10]]
+    after = await changed(admin, series, start=f"{days[0]}T16:00", **({"from": since} if since else {}))
+    assert verdicts(after) == {f"{day}T16:00": "booked" for day in days}
+    again = await changed(admin, after, start=f"{days[0]}T13:00", exclude=["2027-02-18"])
+    states = {one["recurrence_id"][:10]: one["status"] for one in again["occurrences"]}
+    assert states.pop("2027-02-18") == "cancelled"
+    assert len(states) == len(days) - 1
+
+
+async def test_a_date_left_out_that_is_no_date_any_more_is_forgotten(admin: Caller) -> None:
+    await admin.book(start="2027-02-18T13:30")
+    series = await booked(admin, on_conflict="leave_out")
+    after = await changed(admin, series, exclude=["2027-02-18"])
+    assert [day[:10] for day in verdicts(after)] == ["2027-02-04", "2027-02-11", "2027-02-25"]
+
+
 async def test_past_occurrences_never_change(api: Api, admin: Caller) -> None:
     dates: dict[str, Any] = {"rrule": None, "dates": ["2027-01-05", "2027-01-07"], "start": "2027-01-05T13:00"}
     series = await booked(admin, **dates)
