@@ -147,15 +147,16 @@ class SeriesChanges(SeriesBase):
         planner = self.planner(actor, standing, now)
         alive = {wall: one for wall, one in pairs.items() if one.status != "cancelled"}
         dropped = [one for one in open_ if one not in pairs.values() and one.status != "cancelled"]
-        for one in [*alive.values(), *dropped]:
+        drafts = {wall: partial(merging.merged, one, old, new, wall) for wall, one in alive.items()}
+        moving = [one for wall, one in alive.items() if not planner.keeps_places(one, drafts[wall])]
+        for one in [*moving, *dropped]:
             standing.free(one.id)
         moved = {wall.date() for wall in left} if (old.session.wall_start.time() == draft.wall_start.time()) else set()
         placed: list[Placed] = []
         for wall in times:
             if before := alive.get(wall):
                 reason = draft.override_reason if f"{wall:{WALL}}" in new.override else None
-                drafted = partial(merging.merged, before, old, new, wall)
-                placed.append(adopted(planner.change(wall, before, drafted, reason), new, now))
+                placed.append(adopted(planner.change(wall, before, drafts[wall], reason), new, now))
             elif wall not in pairs and wall.date() not in moved:
                 placed.extend(planner.book(new, [wall]))
         return Plan(series=new, placed=placed, unmatched=when.unmatched, standing=standing), dropped

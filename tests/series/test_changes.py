@@ -119,6 +119,17 @@ async def test_a_date_left_out_that_is_no_date_any_more_is_forgotten(admin: Call
     assert [day[:10] for day in verdicts(after)] == ["2027-02-04", "2027-02-11", "2027-02-25"]
 
 
+async def test_a_date_that_was_moved_alone_stands_in_the_way_of_another_of_its_series(admin: Caller) -> None:
+    """Where it stays, the other date is refused with the reason, not by the database's last fence."""
+    series = await booked(admin)
+    moved = await alone(admin, await session(admin, series, 1), start="2027-02-18T16:00")
+    answer = await patch(admin, series, start="2027-02-04T16:00")
+    assert (answer.status, answer.slug) == (409, "booking-refused")
+    conflict = next(one for one in answer.json["occurrences"] if one["verdict"] == "conflict")
+    assert conflict["recurrence_id"] == "2027-02-18T16:00"
+    assert {one["session"] for one in conflict["conflicts"]} == {moved["id"]}
+
+
 async def test_past_occurrences_never_change(api: Api, admin: Caller) -> None:
     dates: dict[str, Any] = {"rrule": None, "dates": ["2027-01-05", "2027-01-07"], "start": "2027-01-05T13:00"}
     series = await booked(admin, **dates)
