@@ -61,7 +61,8 @@ class SeriesChanges(SeriesBase):
             plan, dropped = await self._plan(tx, actor, old, new, when, sessions, left, now)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=new, occurrences=()))
-            return await self._save(tx, actor, old, new, plan, dropped, _waiting(left, old, plan, when, now))
+            gone = _cancelled_before(sessions, plan.series, when, now)
+            return await self._save(tx, actor, old, new, plan, dropped, gone, _waiting(left, old, plan, when, now))
 
         return await self.done(work)
 
@@ -169,6 +170,7 @@ class SeriesChanges(SeriesBase):
         new: Series,
         plan: Plan,
         dropped: Sequence[Session],
+        gone: Sequence[Session],
         left: store.LeftOut,
     ) -> Outcome:
         now = new.updated_at
@@ -192,6 +194,7 @@ class SeriesChanges(SeriesBase):
         cancelled = [rules.cancelled(one, "cancelled", "", now) for one in dropped]
         changed = [(one.session, one.taken) for one in plan.placed if one.before and one.session and one.changes]
         rows: list[tuple[Session, Sequence[booking.Held] | None]] = [*changed, *((one, ()) for one in cancelled)]
+        rows += [(one, None) for one in gone]
         await booking.replace_many(tx, rows, self.database.resources)
         added = [(one.session, one.taken or ()) for one in plan.bookable if one.session and not one.before]
         await booking.add_many(tx, added, self.database.resources)
@@ -201,6 +204,18 @@ class SeriesChanges(SeriesBase):
         done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
         done += zip(dropped, cancelled, strict=True)
         return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
+
+
+def _cancelled_before(sessions: Sequence[Session], new: Series, when: request.Dates, now: datetime) -> list[Session]:
+    """Dates to come that were cancelled alone, as dates of the series as it is now: nobody books them again for it."""
+    days = {wall.date(): wall for wall in when.times if _to_come(wall, new, now)}
+    found = []
+    for one in sessions:
+        if one.status == "cancelled" and one.start > now and one.recurrence and one.recurrence.date() in days:
+            placed = Placed(recurrence=days[one.recurrence.date()], session=one, before=one, taken=None)
+            after = adopted(placed, new, now).session
+            found += [after] if after and after is not one else []
+    return found
 
 
 def _waiting(

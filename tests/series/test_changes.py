@@ -130,6 +130,20 @@ async def test_a_date_that_was_moved_alone_stands_in_the_way_of_another_of_its_s
     assert {one["session"] for one in conflict["conflicts"]} == {moved["id"]}
 
 
+async def test_a_date_cancelled_alone_stays_cancelled_in_the_series_that_takes_over(admin: Caller) -> None:
+    series = await booked(admin)
+    third = await session(admin, series, 2)
+    await admin("POST", f"/sessions/{third['id']}/cancellation")
+    after = await changed(admin, series, **{"from": "2027-02-11T13:00", "start": "2027-02-11T16:00"})
+    again = await changed(admin, after, title="Visio Périnat — suite")
+    states = {one["recurrence_id"]: (one["session"] == third["id"], one["status"]) for one in again["occurrences"]}
+    assert states["2027-02-18T16:00"] == (True, "cancelled")
+    assert len(states) == 3
+    old = (await admin("GET", f"/series/{series['id']}")).json
+    assert list(verdicts(old)) == ["2027-02-04T13:00"]
+    assert (await admin("GET", f"/sessions/{third['id']}")).json["wall_start"] == "2027-02-18T13:00"
+
+
 async def test_past_occurrences_never_change(api: Api, admin: Caller) -> None:
     dates: dict[str, Any] = {"rrule": None, "dates": ["2027-01-05", "2027-01-07"], "start": "2027-01-05T13:00"}
     series = await booked(admin, **dates)

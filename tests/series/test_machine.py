@@ -1,7 +1,7 @@
 """Whatever people do to series, in whatever order: the service does what a plain dictionary of dates says.
 
 The model knows days, hours, titles and who meets; two sessions that share a site and are less than an hour apart are
-in conflict. Past days never change. `TEST_PERINAT_MACHINE` (25 examples of 20 steps) makes the run longer.
+in conflict. Past days never change. `TEST_PERINAT_MACHINE` (25 examples of 30 steps) makes the run longer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.builders import NO_CALENDARS, a_directory, a_site
 
 T = TypeVar("T")
 
-EXAMPLES, STEPS = int(os.environ.get("TEST_PERINAT_MACHINE", "25")), 20
+EXAMPLES, STEPS = int(os.environ.get("TEST_PERINAT_MACHINE", "25")), 30
 ADMIN = Actor(token="admin", role="admin")
 ALWAYS = (OpeningHours(weekdays=frozenset(range(7)), opens=0, closes=24 * 60),)
 SITES = ("a", "b", "c")
@@ -104,6 +104,10 @@ class Machine(RuleBasedStateMachine):
         self.bookings, self.series = Bookings(**given), SeriesBookings(**given)
         self.changes, self.upkeep = SeriesChanges(**given), SeriesUpkeep(**given)
         self.run(self._wipe())
+        # Something to work upon: a series, one that leaves out where it meets the first, and a session alone.
+        self.try_and_book("09:00", "Visio un", ("a", "b"), 1, 5, 1, {2}, lenient=False)
+        self.try_and_book("09:30", "Visio deux", ("b", "c"), 2, 5, 2, set(), lenient=True)
+        self.book_alone("11:00", "Visio trois", ("c",), 2)
 
     async def _wipe(self) -> None:
         async def work(tx: Tx) -> None:
@@ -153,6 +157,20 @@ class Machine(RuleBasedStateMachine):
         away: set[int],
         lenient: bool,
     ) -> None:
+        self.try_and_book(hour, title, sites, ahead, count, gap, away, lenient=lenient)
+
+    def try_and_book(
+        self,
+        hour: str,
+        title: str,
+        sites: tuple[str, ...],
+        ahead: int,
+        count: int,
+        gap: int,
+        away: set[int],
+        *,
+        lenient: bool,
+    ) -> None:
         every = [self.today + timedelta(days=ahead + gap * number) for number in range(count)]
         days = [day for number, day in enumerate(every) if number not in away]
         asked = Asked(
@@ -181,9 +199,16 @@ class Machine(RuleBasedStateMachine):
             self.ones[booked.id] = One(series=None, day=day, hour=hour, meant=hour, title=title, sites=sites)
 
     @precondition(lambda self: self.known)
-    @rule(pick=PICK, hour=st.none() | HOURS, title=st.none() | TITLES, where=st.none() | PICK)
-    def change(self, pick: int, hour: str | None, title: str | None, where: int | None) -> None:
-        """All that is to come, or this and the following."""
+    @rule(pick=PICK, hour=st.none() | HOURS, title=st.none() | TITLES)
+    def change_all_to_come(self, pick: int, hour: str | None, title: str | None) -> None:
+        self._change(pick, hour, title, None)
+
+    @precondition(lambda self: self.known)
+    @rule(pick=PICK, hour=st.none() | HOURS, title=st.none() | TITLES, where=PICK)
+    def change_this_and_the_following(self, pick: int, hour: str | None, title: str | None, where: int) -> None:
+        self._change(pick, hour, title, where)
+
+    def _change(self, pick: int, hour: str | None, title: str | None, where: int | None) -> None:
         id, model = self._a_series(pick)
         coming = [day for day in model.days if day >= self.today]
         if where is not None and not coming:
@@ -209,8 +234,10 @@ class Machine(RuleBasedStateMachine):
             return
         for one in moving.values():
             one.hour = new.hour
+        for one in self.of(id).values():
+            if one.day >= max(first, self.today):
+                one.meant = new.hour  # also of what was cancelled alone
         for one in mine.values():
-            one.meant = new.hour
             one.title = new.title if one.title == model.title else one.title
         left = {day: at for day, at in model.left.items() if day >= first}
         for day in tried:
