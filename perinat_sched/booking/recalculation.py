@@ -143,6 +143,8 @@ class Recalculation:
         ]
         if changes:
             await store.replace_many(tx, changes, self.database.resources)
+        moved = [result.after for result in results if result.after.sequence != result.before.sequence]
+        await store.count_series(tx, (session.series for session in moved if session.series), now)
         await store.stamp(tx, in_spell, zones.TZDATA_VERSION)
         await self._record(tx, now, [result for result in results if result.after is not result.before])
         return Outcome.of(results)

@@ -21,7 +21,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, networks_of
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import holds, meta, participations, sessions
+from perinat_sched.storage.tables import holds, meta, participations, series, sessions
 
 WALL = "%Y-%m-%dT%H:%M"
 
@@ -277,6 +277,16 @@ async def stamp(tx: Tx, condition: ColumnElement[bool], tzdata_version: str) -> 
     """Note that this version of the rules of clocks gives the instants of these sessions."""
     other = sessions.c.tzdata_version != tzdata_version
     await tx.execute(update(sessions).where(condition, other).values(tzdata_version=tzdata_version))
+
+
+async def count_series(tx: Tx, ids: Iterable[str], now: datetime) -> None:
+    """Count a change in series whose dates were changed from here: their rule says something else now.
+
+    For who is alone in the database: everybody else locks a series before its sessions.
+    """
+    if chosen := sorted(set(ids)):
+        counted = {"revision": series.c.revision + 1, "sequence": series.c.sequence + 1, "updated_at": now}
+        await tx.execute(update(series).where(series.c.id.in_(chosen)).values(**counted))
 
 
 async def plan_again(tx: Tx, condition: ColumnElement[bool]) -> None:

@@ -79,7 +79,7 @@ def series_invitation(
     """The same for dates of a series, at least one, each with the site that is written to: all that the reader is to
     have in the calendar of it, or one alone.
 
-    What is cancelled has one component for all where these are all dates of a rule.
+    To cancel a rule is to cancel all its dates, whatever was said of them: one component.
     """
     attendees = {one.id: _attendee(attendee, site, one, directory) for one, site in sessions}
     shown = []
@@ -88,6 +88,8 @@ def series_invitation(
         seen = face(told, directory, "full", Viewpoint(language=language, site=site))
         shown.append(Shown(session=told, seen=seen, own=repr(attendees[session.id].params)))
     made = series_calendar.components(series, shown)
+    if method == "CANCEL" and made[0].rrule:
+        made = made[:1]
     events = []
     for component in made:
         event = series_event(series, component, organizer, language)

@@ -59,6 +59,8 @@ class Bundle:
         kinds = {one.notice.kind for one in self.told}
         if self.notice.concern:
             return "declined" if "declined" in kinds else "place-lost"
+        if kinds == {"place-lost"}:
+            return "place-lost"
         if kinds == {"cancellation"}:
             return "ending" if self._goes_over else "cancellation"
         return "update" if self.invited else "invitation"

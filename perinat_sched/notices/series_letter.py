@@ -37,6 +37,8 @@ class SeriesWords(Words):
         kind: Kind = "update" if self.sort == "ending" else self.sort
         super().__init__(replace(first.notice, kind=kind, site=site), session, directory)
         self.count = len(self.coming or bundle.told)
+        if self.sort == "ending" and first.notice.news:
+            self.start = first.notice.news.start
 
     def _subject(self, when: str) -> Message:
         title, count = self.session.title, self.count
@@ -48,7 +50,7 @@ class SeriesWords(Words):
             case "update":
                 return Message("Changed: {title}, {count} dates, the next {when}", title=title, count=count, when=when)
             case "ending":
-                return Message("Series ends earlier: {title}, {when}", title=title, when=when)
+                return Message("Series goes on otherwise: {title}, from {when}", title=title, when=when)
             case "cancellation" if self.session.status == "cancelled":
                 return Message(
                     "Cancelled: {title}, {count} dates, the first {when}", title=title, count=count, when=when
@@ -96,10 +98,17 @@ class SeriesWords(Words):
                     "The videoconferences still stand: it is for you to decide.",
                     site=self._concerned(),
                 )
-            case "place-lost":
+            case "place-lost" if self.notice.concern:
                 return Message(
                     "The network’s configuration or the law on clocks has changed: on these dates a place no longer "
                     "fits. The videoconferences keep their hours: it is for you to decide."
+                )
+            case "place-lost":
+                return Message(
+                    "The network’s configuration or the law on clocks has changed: on these dates your site’s place no "
+                    "longer fits and is not held any more. The videoconferences keep their hours: look for another "
+                    "room with {host}.",
+                    host=self.host,
                 )
 
     def _short_notice(self) -> bool:
@@ -119,7 +128,7 @@ class SeriesWords(Words):
         yield Section(heading=self.say(Message("The series")), lines=tuple(self._facts()))
         yield Section(heading=self.say(Message("The dates, in your hour")), lines=tuple(self._dates()))
         if self.coming:
-            hours = tuple(self.reader.hours(self.start, self._others()))
+            hours = tuple(self.reader.hours(self.session.start, self._others()))
             yield Section(heading=self.say(Message("The hour at the other sites on the first date")), lines=hours)
         to_ring = Message("To ring now") if self._short_notice() else Message("To answer or to ask")
         yield Section(heading=self.say(to_ring), lines=tuple(self._to_ring()))
@@ -153,8 +162,10 @@ class SeriesWords(Words):
 
     def _remarks(self, session: Session, site: str) -> Iterator[str]:
         """In what this date is not as the first."""
-        if any(zones.is_unusual(session.start, self.reader.zone, other.timezone) for other in self._others()):
-            yield self.say(Message("⚠ unusual difference of clocks"))
+        others = {other.timezone: other for other in reversed(self._others())}
+        for zone, other in others.items():
+            if zones.is_unusual(session.start, self.reader.zone, zone):
+                yield f"⚠ {next(self.reader.hours(session.start, [other])).value}"
         part = session.participation(site)
         if part and self.part and part.room != self.part.room:
             room = self.directory.rooms.get(part.room or "")

