@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from perinat_sched import zones
+from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import Changes as SessionChanges
@@ -72,7 +73,8 @@ class SeriesChanges(SeriesBase):
             plan, dropped = await self._plan(tx, actor, old, new, when, sessions, left, now)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=new, occurrences=()))
-            return await self._save(tx, actor, old, new, plan, dropped, left)
+            gone = _cancelled_before(sessions, plan.series, when, now)
+            return await self._save(tx, actor, old, new, plan, dropped, gone, _waiting(left, old, plan, when, now))
 
         return await self.done(work)
 
@@ -157,15 +159,16 @@ class SeriesChanges(SeriesBase):
         planner = self.planner(actor, standing, now)
         alive = {wall: one for wall, one in pairs.items() if one.status != "cancelled"}
         dropped = [one for one in open_ if one not in pairs.values() and one.status != "cancelled"]
-        for one in [*alive.values(), *dropped]:
+        drafts = {wall: partial(merging.merged, one, old, new, wall) for wall, one in alive.items()}
+        moving = [one for wall, one in alive.items() if not planner.keeps_places(one, drafts[wall])]
+        for one in [*moving, *dropped]:
             standing.free(one.id)
         moved = {wall.date() for wall in left} if (old.session.wall_start.time() == draft.wall_start.time()) else set()
         placed: list[Placed] = []
         for wall in times:
             if before := alive.get(wall):
                 reason = draft.override_reason if f"{wall:{WALL}}" in new.override else None
-                drafted = partial(merging.merged, before, old, new, wall)
-                placed.append(adopted(planner.change(wall, before, drafted, reason), new, now))
+                placed.append(adopted(planner.change(wall, before, drafts[wall], reason), new, now))
             elif wall not in pairs and wall.date() not in moved:
                 placed.extend(planner.book(new, [wall]))
         return Plan(series=new, placed=placed, unmatched=when.unmatched, standing=standing), dropped
@@ -178,6 +181,7 @@ class SeriesChanges(SeriesBase):
         new: Series,
         plan: Plan,
         dropped: Sequence[Session],
+        gone: Sequence[Session],
         left: store.LeftOut,
     ) -> Outcome:
         now = new.updated_at
@@ -201,6 +205,7 @@ class SeriesChanges(SeriesBase):
         cancelled = [rules.cancelled(one, "cancelled", "", now) for one in dropped]
         changed = [(one.session, one.taken) for one in plan.placed if one.before and one.session and one.changes]
         rows: list[tuple[Session, Sequence[booking.Held] | None]] = [*changed, *((one, ()) for one in cancelled)]
+        rows += [(one, None) for one in gone]
         await booking.replace_many(tx, rows, self.database.resources)
         added = [(one.session, one.taken or ()) for one in plan.bookable if one.session and not one.before]
         await booking.add_many(tx, added, self.database.resources)
@@ -210,6 +215,32 @@ class SeriesChanges(SeriesBase):
         done: list[Change] = [(one.before, one.session) for one in plan.bookable if one.session and one.changes]
         done += zip(dropped, cancelled, strict=True)
         return Outcome(plan=None, whole=replace(await whole(tx, new, done), unmatched=plan.unmatched))
+
+
+def _cancelled_before(sessions: Sequence[Session], new: Series, when: request.Dates, now: datetime) -> list[Session]:
+    """Dates to come that were cancelled alone, as dates of the series as it is now: nobody books them again for it."""
+    days = {wall.date(): wall for wall in when.times if _to_come(wall, new, now)}
+    found = []
+    for one in sessions:
+        if one.status == "cancelled" and one.start > now and one.recurrence and one.recurrence.date() in days:
+            placed = Placed(recurrence=days[one.recurrence.date()], session=one, before=one, taken=None)
+            after = adopted(placed, new, now).session
+            found += [after] if after and after is not one else []
+    return found
+
+
+def _waiting(
+    left: store.LeftOut, old: Series, plan: Plan, when: request.Dates, now: datetime
+) -> dict[datetime, Sequence[Conflict]]:
+    """The dates that stay left out: neither those tried again, nor those to come that are no dates any more."""
+    new, tried = plan.series, {one.recurrence.date() for one in plan.placed}
+    days = {wall.date() for wall in when.times}
+
+    def stays(wall: datetime) -> bool:
+        before = new.id != old.id and wall < splitting.cut_of(new, old)  # stays with the series that ends
+        return before or wall.date() in days or not _to_come(wall, old, now)
+
+    return {wall: why for wall, why in left.items() if wall.date() not in tried and stays(wall)}
 
 
 def _on_the_same_days(rule: str, before: Draft, after: Draft) -> str:

@@ -6,6 +6,7 @@ ground, loaded once: each is in the way of the others, and what they cost grows 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +111,7 @@ class SeriesImport(SeriesBase):
             tried, known, refused = await self.database.write(work)
         except GuardViolation as violation:
             raise Unavailable from violation
-        imported = self._imported(asked, tried, known, "bookable" if refused else "booked")
+        imported = await self._imported(asked, tried, known, "bookable" if refused else "booked")
         if refused:
             raise ImportRefused(imported, asked.wishes[0].draft.timezone)
         return imported
@@ -120,7 +121,7 @@ class SeriesImport(SeriesBase):
         asked = wishes.read(content, actor, self.directory, self.now(), sure=sure)
         async with self.database.read() as tx:
             tried, known = await self._tried(tx, actor, asked.wishes, on_conflict, lock=False)
-        return self._imported(asked, tried, known, "bookable")
+        return await self._imported(asked, tried, known, "bookable")
 
     async def _tried(
         self, tx: Tx, actor: Actor, asked: Sequence[Wish], on_conflict: OnConflict, *, lock: bool
@@ -188,12 +189,13 @@ class SeriesImport(SeriesBase):
             details={"revision": session.revision, "status": session.status},
         )
 
-    def _imported(
+    async def _imported(
         self, asked: Wishes, tried: Sequence[Tried], known: Known, fits: Literal["booked", "bookable"]
     ) -> Imported:
         verdicts = [Verdict(number=number, said="invalid", errors=errors) for number, errors in asked.wrong.items()]
         verdicts += [Verdict(number=number, said="exists", occurrence=_there(one)) for number, one in known.items()]
         for one in tried:
+            await asyncio.sleep(0)  # a search for each line in conflict takes its time: others have their turn
             series = None if one.alone else one.plan.series
             for occurrence in self.judged(one.plan, verdict=fits).occurrences:
                 number = one.wish.numbers[occurrence.recurrence]

@@ -143,6 +143,13 @@ class Planner:
         session = replace(session, series=series.id, recurrence=wall)
         return self._settled(wall, session, None, place, request, draft.override_reason)
 
+    def keeps_places(self, before: Session, drafted: Callable[[], Draft]) -> bool:
+        """Whether an occurrence stays where it is, so that it stands in the way of the others meanwhile."""
+        try:
+            return not self._request(drafted(), before).needs_places
+        except (SkippedLocalTime, RepeatedLocalTime):
+            return True
+
     def change(self, wall: datetime, before: Session, drafted: Callable[[], Draft], reason: str | None) -> Placed:
         """An occurrence as it is asked for now; `reason` is given with this change to override what speaks against it.
 

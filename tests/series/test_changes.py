@@ -97,6 +97,53 @@ async def test_another_hour_keeps_the_days_wherever_the_rule_ends(admin: Caller,
     assert "cancelled" not in {one["status"] for one in after["occurrences"]}
 
 
+@pytest.mark.parametrize("since", [None, "2027-02-11T13:00"])
+async def test_a_date_left_out_is_tried_again_at_another_hour_and_stands_there_once(
+    admin: Caller, since: str | None
+) -> None:
+    await admin.book(start="2027-02-18T13:30")
+    series = await booked(admin, on_conflict="leave_out")
+    days = [day for day in DATES if since is None or day >= since[:10]]
+    after = await changed(admin, series, start=f"{days[0]}T16:00", **({"from": since} if since else {}))
+    assert verdicts(after) == {f"{day}T16:00": "booked" for day in days}
+    again = await changed(admin, after, start=f"{days[0]}T13:00", exclude=["2027-02-18"])
+    states = {one["recurrence_id"][:10]: one["status"] for one in again["occurrences"]}
+    assert states.pop("2027-02-18") == "cancelled"
+    assert len(states) == len(days) - 1
+
+
+async def test_a_date_left_out_that_is_no_date_any_more_is_forgotten(admin: Caller) -> None:
+    await admin.book(start="2027-02-18T13:30")
+    series = await booked(admin, on_conflict="leave_out")
+    after = await changed(admin, series, exclude=["2027-02-18"])
+    assert [day[:10] for day in verdicts(after)] == ["2027-02-04", "2027-02-11", "2027-02-25"]
+
+
+async def test_a_date_that_was_moved_alone_stands_in_the_way_of_another_of_its_series(admin: Caller) -> None:
+    """Where it stays, the other date is refused with the reason, not by the database's last fence."""
+    series = await booked(admin)
+    moved = await alone(admin, await session(admin, series, 1), start="2027-02-18T16:00")
+    answer = await patch(admin, series, start="2027-02-04T16:00")
+    assert (answer.status, answer.slug) == (409, "booking-refused")
+    conflict = next(one for one in answer.json["occurrences"] if one["verdict"] == "conflict")
+    assert conflict["recurrence_id"] == "2027-02-18T16:00"
+    assert {one["session"] for one in conflict["conflicts"]} == {moved["id"]}
+
+
+async def test_a_date_cancelled_alone_stays_cancelled_in_the_series_that_takes_over(admin: Caller) -> None:
+    series = await booked(admin)
+    third = await session(admin, series, 2)
+    await admin("POST", f"/sessions/{third['id']}/cancellation")
+    after = await changed(admin, series, **{"from": "2027-02-11T13:00", "start": "2027-02-11T16:00"})
+    again = await changed(admin, after, title="Visio Périnat — suite")
+    states = {one["recurrence_id"]: (one["session"] == third["id"], one["status"]) for one in again["occurrences"]}
+    assert states["2027-02-18T16:00"] == (True, "cancelled")
+    assert len(states) == 3
+    old = (await admin("GET", f"/series/{series['id']}")).json
+    assert list(verdicts(old)) == ["2027-02-04T13:00"]
+    assert (await admin("GET", f"/sessions/{third['id']}")).json["wall_start"] == "2027-02-18T13:00"
+
+
 async def test_past_occurrences_never_change(api: Api, admin: Caller) -> None:
     dates: dict[str, Any] = {"rrule": None, "dates": ["2027-01-05", "2027-01-07"], "start": "2027-01-05T13:00"}
     series = await booked(admin, **dates)
