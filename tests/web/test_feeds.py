@@ -265,7 +265,7 @@ async def test_who_read_a_feed_last_is_written_down_and_told_to_its_owner__http_
     told = [("calais", "2027-01-04T08:00:00+00:00", "Outlook"), ("lens", None, "")]
 
     def read(listed: Any) -> list[tuple[str, str | None, str]]:
-        return [(each["of"], each["last_read_at"], each["last_read_by"]) for each in listed.json["items"]]
+        return sorted((each["of"], each["last_read_at"], each["last_read_by"]) for each in listed.json["items"])
 
     assert read(await admin("GET", "/feeds")) == told  # not written down yet: this process knows
     await api.services.readings.write_down()  # what the chore does once a minute
