@@ -17,15 +17,14 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple, Self
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
-MOST_READ = 1000  # different headers of clients
+MOST_READ = 1_000  # ways of asking that are kept as they were read: programs ask with the same words every time
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _QUALITY = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?", re.IGNORECASE)
-
-
-Headers = tuple[tuple[str, str], ...]
 
 
 class Options(NamedTuple):
@@ -52,13 +51,19 @@ class Asked(NamedTuple):
     accept_gzip: bool = False
     head: bool = False
 
+    @staticmethod
+    @lru_cache(maxsize=MOST_READ)
+    def by(method: str, tags: tuple[str, ...], since: str | None, encodings: str | None) -> Asked:
+        """From a request's method, its If-None-Match, If-Modified-Since and Accept-Encoding."""
+        return Asked(",".join(tags) or None, since, accepts_gzip(encodings), method == "HEAD")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
     """What a feed's address answers. `body` is empty for 304 and for HEAD."""
 
     status: Literal[200, 304]
-    headers: Headers
+    headers: CIMultiDictProxy[str]  # as the server copies them quickest
     body: bytes = b""
 
 
@@ -101,8 +106,8 @@ class Answers:
         """`name` becomes the file's name."""
         self._changed_at = facts.changed_at
         self._etags = [facts.etag(packed=packed) for packed in (False, True)]
-        self._known = {etag: Published(status=304, headers=_always(facts, etag)) for etag in self._etags}
-        self._heads = [Published(status=200, headers=_whole(facts, name, packed)) for packed in (False, True)]
+        self._known = {etag: Published(status=304, headers=_ready(_always(facts, etag))) for etag in self._etags}
+        self._heads = [Published(status=200, headers=_ready(_whole(facts, name, packed))) for packed in (False, True)]
         bodies = (edition.plain, edition.packed) if edition else ()
         self._whole = [replace(head, body=body) for head, body in zip(self._heads, bodies, strict=False)]
 
@@ -129,27 +134,31 @@ class Answers:
         return None
 
 
-def _whole(facts: Facts, name: str, packed: bool) -> Headers:
-    return (
+def _ready(headers: list[tuple[str, str]]) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict(headers))
+
+
+def _whole(facts: Facts, name: str, packed: bool) -> list[tuple[str, str]]:
+    return [
         *_always(facts, facts.etag(packed=packed)),
         ("Content-Type", "text/calendar; charset=utf-8"),
         ("Content-Disposition", f'inline; filename="{re.sub("[^A-Za-z0-9._-]", "-", name)}.ics"'),
         ("Content-Length", str(facts.packed_bytes if packed else facts.plain_bytes)),
         *([("Content-Encoding", "gzip")] if packed else []),
-    )
+    ]
 
 
-def _always(facts: Facts, etag: str) -> Headers:
+def _always(facts: Facts, etag: str) -> list[tuple[str, str]]:
     """What stands in every answer: 304 carries what a 200 would (RFC 9110 § 15.4.5), and no address leaks."""
     changed = facts.changed_at
-    return (
+    return [
         ("ETag", etag),
         *([("Last-Modified", format_datetime(changed, usegmt=True))] if changed else []),
         ("Vary", "Accept-Encoding"),
         ("Cache-Control", f"private, max-age={MAX_AGE}"),
         ("X-Robots-Tag", "noindex"),
         ("Referrer-Policy", "no-referrer"),
-    )
+    ]
 
 
 def http_date(text: str) -> datetime | None:
@@ -161,7 +170,6 @@ def http_date(text: str) -> datetime | None:
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
-@lru_cache(maxsize=MOST_READ)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether a client that sends this Accept-Encoding takes gzip: named, or any coding, and not with `q=0`."""
     wanted: dict[str, bool] = {}

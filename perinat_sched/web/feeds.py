@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 
 from perinat_sched.errors import NotFound
-from perinat_sched.feeds.edition import Asked, accepts_gzip
+from perinat_sched.feeds.edition import Asked
 from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.store import Feed, Reading
 from perinat_sched.web.call import Call, answer
@@ -67,11 +67,11 @@ async def published(call: Call[FeedQuery, None]) -> web.Response:
     address = address_of(call.path("secret"))
     services.feed_reads.count(address)
     headers, now = request.headers, services.clock()
-    asked = Asked(
-        if_none_match=",".join(headers.getall(hdrs.IF_NONE_MATCH, ())) or None,
-        if_modified_since=headers.get(hdrs.IF_MODIFIED_SINCE),
-        accept_gzip=accepts_gzip(headers.get(hdrs.ACCEPT_ENCODING)),
-        head=request.method == "HEAD",
+    asked = Asked.by(
+        request.method,
+        tuple(headers.getall(hdrs.IF_NONE_MATCH, ())),
+        headers.get(hdrs.IF_MODIFIED_SINCE),
+        headers.get(hdrs.ACCEPT_ENCODING),
     )
     options = call.query.options
     at_hand = services.publisher.at_hand(address, asked, options, now)

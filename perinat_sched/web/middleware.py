@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 
 from perinat_sched import logs
 from perinat_sched.errors import BookingRefused, PerinatError
@@ -31,14 +32,16 @@ UNMATCHED = "unmatched"
 log = logging.getLogger("perinat_sched.web")
 dice = random.Random()  # noqa: S311 - ids are no secrets
 
-HEADERS = (
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Server", "perinat-sched"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
+HEADERS: CIMultiDict[str] = CIMultiDict(
+    (
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Server", "perinat-sched"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+    )
 )
 
 
