@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
+from email.message import Message as Part
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,6 +25,7 @@ from perinat_sched.web.desk.page import SIGNED_IN, Page, PageForm, Visit, chosen
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
+WITH_FILES = "multipart/form-data"
 MOST_FIELDS = 600  # a series has up to 366 dates to tick, and 50 sites
 FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
 
@@ -73,10 +77,9 @@ def _from_our_origin(request: web.Request, services: Services) -> None:
 
 
 async def _form(page: Page, request: web.Request, visitor: SignedIn | None) -> Any:
-    raw = await reading.body(request, FORM)
     try:
-        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:  # no UTF-8, or too many fields
+        pairs = await _pairs(page, request)
+    except ValueError:  # no UTF-8, broken, or too many fields
         raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
     form = reading.parameters(page.form or PageForm, pairs)
     if visitor is not None and page.signed_in:
@@ -84,6 +87,27 @@ async def _form(page: Page, request: web.Request, visitor: SignedIn | None) -> A
         if not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
             raise Forbidden(FOREIGN)
     return form
+
+
+async def _pairs(page: Page, request: web.Request) -> list[tuple[str, str]]:
+    """Names and values of a form. Raises ValueError."""
+    if not (page.files and request.content_type == WITH_FILES):
+        raw = await reading.body(request, FORM)
+        return parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    raw = await reading.body(request, WITH_FILES)
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode("latin-1")
+    message = BytesParser(policy=HTTP).parsebytes(head + raw)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    if not 0 < len(parts) <= MOST_FIELDS:
+        raise ValueError
+    return [_pair(part) for part in parts]
+
+
+def _pair(part: Part) -> tuple[str, str]:
+    name, value = part.get_param("name", header="Content-Disposition"), part.get_payload(decode=True)
+    if not isinstance(name, str) or not isinstance(value, bytes):
+        raise ValueError
+    return name, value.decode("latin-1" if part.get_filename() is not None else "utf-8")
 
 
 def origin(services: Services) -> str:

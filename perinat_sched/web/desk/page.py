@@ -96,6 +96,7 @@ class Page:
     signed_in: bool = True  # whether one must be
     query: type[PageQuery] = PageQuery
     form: type[Asked] | None = None
+    files: bool = False  # whether the form may bring files, each as a text with a character a byte (Latin-1)
 
 
 def chosen_language(request: web.Request) -> Language:

@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk import find, series, series_change, series_new, series_upkeep, session, sign_in, week
+from perinat_sched.web.desk import (
+    find,
+    series,
+    series_change,
+    series_import,
+    series_new,
+    series_upkeep,
+    session,
+    sign_in,
+    week,
+)
 from perinat_sched.web.desk.door import door
 from perinat_sched.web.desk.html import POLICY
 from perinat_sched.web.desk.page import Page, PageForm
@@ -39,6 +49,8 @@ PAGES = (
     Page(method="GET", path="/series", handler=series.listed, query=series.ListQuery),
     Page(method="GET", path="/series/new", handler=series_new.show, query=series_new.NewQuery),
     Page(method="POST", path="/series/new", handler=series_new.send, form=SeriesForm),
+    Page(method="GET", path="/series/import", handler=series_import.show),
+    Page(method="POST", path="/series/import", handler=series_import.send, form=series_import.PlanForm, files=True),
     Page(method="GET", path="/series/{id}", handler=series.show, query=series.SeriesQuery),
     Page(method="GET", path="/series/{id}/change", handler=series_change.show, query=series_change.FromQuery),
     Page(method="POST", path="/series/{id}/change", handler=series_change.send, form=series_change.ChangeForm),
