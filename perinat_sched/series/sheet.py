@@ -47,7 +47,7 @@ def read(content: bytes) -> Sheet:
     """
     if len(content) > LARGEST:
         raise InvalidRequest.of("file", "A file has at most 256 KB: split it, by year.")
-    text = _decoded(content)
+    text = decoded(content)
     if "\0" in text:
         raise InvalidRequest.of("file", "This is no CSV file: save the spreadsheet as CSV.")
     head = next((line for line in text.splitlines() if line.strip()), "")
@@ -83,7 +83,8 @@ def opened(file: Path) -> bytes:
         raise InvalidRequest.of("file", "{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """The text of a file. Raises InvalidRequest on `file`."""
     encoding = next((name for mark, name in BOMS.items() if content.startswith(mark)), None)
     for name in [encoding] if encoding else ["utf-8", "cp1252"]:
         try:

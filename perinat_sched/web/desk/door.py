@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
+from email.message import Message as Part
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +26,7 @@ from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
+WITH_FILES = "multipart/form-data"
 MOST_FIELDS = 600  # a series has up to 366 dates to tick, and 50 sites
 FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
 
@@ -41,7 +45,7 @@ def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
         if page.method == "POST":
             _check_sender(page, request, services)
             model = page.form or (PageForm if page.signed_in else None)
-            form = await _form(model, request, visitor if page.signed_in else None) if model else None
+            form = await _form(page, model, request, visitor if page.signed_in else None) if model else None
             if visitor is not None:
                 services.writes.count(visitor.token.id)
         visit = Visit(
@@ -77,12 +81,11 @@ def _check_sender(page: Page, request: web.Request, services: Services) -> None:
         raise Forbidden(FOREIGN)
 
 
-async def _form(model: type[Asked], request: web.Request, visitor: SignedIn | None) -> Any:
+async def _form(page: Page, model: type[Asked], request: web.Request, visitor: SignedIn | None) -> Any:
     """The form; from a visitor, with the token that stands in the pages of her sign-in."""
-    raw = await reading.body(request, FORM)
     try:
-        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:  # no UTF-8, or too many fields
+        pairs = await _pairs(page, request)
+    except ValueError:  # no UTF-8, broken, or too many fields
         raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
     form = reading.parameters(model, pairs)
     if visitor is not None:
@@ -90,6 +93,27 @@ async def _form(model: type[Asked], request: web.Request, visitor: SignedIn | No
         if not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
             raise Forbidden(FOREIGN)
     return form
+
+
+async def _pairs(page: Page, request: web.Request) -> list[tuple[str, str]]:
+    """Names and values of a form. Raises ValueError."""
+    if not (page.files and request.content_type == WITH_FILES):
+        raw = await reading.body(request, FORM)
+        return parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    raw = await reading.body(request, WITH_FILES)
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode("latin-1")
+    message = BytesParser(policy=HTTP).parsebytes(head + raw)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    if not 0 < len(parts) <= MOST_FIELDS:
+        raise ValueError
+    return [_pair(part) for part in parts]
+
+
+def _pair(part: Part) -> tuple[str, str]:
+    name, value = part.get_param("name", header="Content-Disposition"), part.get_payload(decode=True)
+    if not isinstance(name, str) or not isinstance(value, bytes):
+        raise ValueError
+    return name, value.decode("latin-1" if part.get_filename() is not None else "utf-8")
 
 
 def origin(services: Services) -> str:

@@ -106,6 +106,7 @@ class Page:
     administrators: bool = False  # whether it is for them alone
     query: type[PageQuery] = PageQuery
     form: type[Asked] | None = None  # None: what is sent does not matter
+    files: bool = False  # whether the form may bring files, each as a text with a character a byte (Latin-1)
     takes: Senders = "our pages"
 
 

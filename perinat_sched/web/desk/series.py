@@ -37,9 +37,11 @@ DONE = {
 
 
 class ListQuery(PageQuery):
-    """From which series on."""
+    """From which series on; how many sessions a plan has just booked, and who is told."""
 
     after: str = Field(default="", max_length=100)
+    booked: str = Field(default="", max_length=6, pattern="^[0-9]*$")
+    told: list[str] = Field(default_factory=list, max_length=MOST_SITES)
 
 
 class SeriesQuery(PageQuery):
@@ -82,6 +84,8 @@ async def listed(visit: Visit[ListQuery, None]) -> web.Response:
         lines=[_line(visit, one) for one in found],
         after=f"{last.session.wall_start:{WALL}} {last.id}" if more and last else None,
         may_book=may_book(visit),
+        booked=visit.query.booked,
+        told=_told(visit, visit.query.told),
     )
 
 
@@ -106,9 +110,13 @@ def _line(visit: Visit[Any, Any], whole: Whole) -> Line:
 async def show(visit: Visit[SeriesQuery, None]) -> web.Response:
     whole = await visit.services.series.get(visit.actor, visit.path("id"))
     done = DONE[visit.query.done] if visit.query.done else None
-    directory = visit.services.directory
-    told = [directory.sites[code].name for code in visit.query.told if code in directory.sites]
-    return await page(visit, whole, done=done, told=told)
+    return await page(visit, whole, done=done, told=_told(visit, visit.query.told))
+
+
+def _told(visit: Visit[Any, Any], codes: Sequence[str]) -> list[str]:
+    """The names of the sites that an address says are told."""
+    sites = visit.services.directory.sites
+    return [sites[code].name for code in codes if code in sites]
 
 
 async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:

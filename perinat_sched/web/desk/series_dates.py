@@ -27,6 +27,9 @@ VERDICTS: Mapping[str, Message] = {
     "bookable": Message("can be booked"),
     "conflict": Message("conflict"),
     "left_out": Message("left out"),
+    "booked": Message("booked"),
+    "exists": Message("booked before"),
+    "invalid": Message("cannot be read"),
 }
 DIFFERENCES: Mapping[str, Message] = {  # what an exception may have of its own
     "kind": Message("another kind"),
@@ -90,7 +93,7 @@ async def dates(visit: Visit[Any, Any], whole: Whole) -> list[Date]:
 def _date(one: Occurrence, series: Series, view: View, seen: Mapping[str, Sight], now: datetime) -> Date:
     draft, language, directory = series.session, view.language, view.directory
     booked = one.session if one.verdict == "booked" else None
-    told = [view.conflict(conflict, draft.timezone, seen) for conflict in one.conflicts]
+    reasons = reasons_of(one, draft.timezone, view, seen)
     sites = [draft.host_site, *draft.required_sites]
     return Date(
         id=f"{one.recurrence:{WALL}}",
@@ -99,14 +102,19 @@ def _date(one: Occurrence, series: Series, view: View, seen: Mapping[str, Sight]
         verdict=booked.status if booked else one.verdict,
         words=STATUSES[booked.status] if booked else VERDICTS[one.verdict],
         session=booked,
-        reasons=[_reason(conflict, seen) for conflict in told],
-        overridable=bool(told) and all(conflict.overridable for conflict in told),
+        reasons=reasons,
+        overridable=bool(reasons) and all(conflict.overridable for conflict in one.conflicts),
         nearest=offers.moment(one.nearest.start, draft.timezone, directory, language, sites) if one.nearest else "",
-        hours=list(_odd_hours(one.session, directory, language)) if one.session else [],
+        hours=list(odd_hours(one.session, directory, language)) if one.session else [],
         moved=_moved(booked, series, directory, language) if booked else "",
         differs=list(_differences(booked, series)) if booked else [],
         past=zones.near(one.recurrence, draft.timezone) <= now,
     )
+
+
+def reasons_of(one: Occurrence, zone: str, view: View, seen: Mapping[str, Sight]) -> list[Reason]:
+    """Why a date cannot be booked, as much as the reader may know."""
+    return [_reason(view.conflict(conflict, zone, seen), seen) for conflict in one.conflicts]
 
 
 def _reason(conflict: ConflictOut, seen: Mapping[str, Sight]) -> Reason:
@@ -133,7 +141,7 @@ def _differences(session: Session, series: Series) -> Iterator[Message]:
             yield message
 
 
-def _odd_hours(session: Session, directory: Directory, language: Language) -> Iterator[str]:
+def odd_hours(session: Session, directory: Directory, language: Language) -> Iterator[str]:
     """`10 h 00 (heure de Montréal)` for each clock that is not as far away as usual."""
     for zone, city in _unusual(session, directory):
         place = i18n.place_of(zone, language, city)

@@ -64,7 +64,7 @@ class Tried:
 
 async def show(visit: Visit[NewQuery, None]) -> web.Response:
     """The form; with `again`, filled for other days and tried at once."""
-    hosts = _hosts(visit)
+    hosts = hosts_of(visit)
     query, today = visit.query, zones.to_local(visit.services.clock(), visit.zone).date()
     if not query.again:
         form = SeriesForm(
@@ -87,7 +87,7 @@ async def show(visit: Visit[NewQuery, None]) -> web.Response:
 
 async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
     """Try the dates, or book them. The same form sent twice books once."""
-    form, hosts, series = visit.form, _hosts(visit), visit.services.series
+    form, hosts, series = visit.form, hosts_of(visit), visit.services.series
     try:
         asked = series_form.asked(series_form.within(form, visit.services.directory))
         if form.do == "try":
@@ -185,7 +185,7 @@ def choices(visit: Visit[Any, Any], form: SeriesForm) -> dict[str, Any]:
     }
 
 
-def _hosts(visit: Visit[Any, Any]) -> list[Site]:
+def hosts_of(visit: Visit[Any, Any]) -> list[Site]:
     """The sites for which the visitor may book. Raises Forbidden where there is none."""
     found = may_book(visit)
     if not found:
