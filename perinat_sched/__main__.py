@@ -117,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("restore", help="go back to such a copy; the present database is kept beside it")
     command.add_argument("file", type=Path, metavar="FILE")
     command.set_defaults(command=_restore)
+    audits = commands.add_parser("audit", help="verify that no line of the audit was changed").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    command = audits.add_parser("verify", help="read its seals over again; exits 1 where they are broken")
+    command.set_defaults(command=_verify_audit)
     command = commands.add_parser("guards", help="put the database's guards against double booking back")
     command.set_defaults(command=_guards)
     return parser
@@ -242,6 +247,16 @@ def _guards(given: argparse.Namespace, configured: Settings) -> None:
 
     asyncio.run(app.mend_guards(configured))
     print("The guards are in place")
+
+
+def _verify_audit(given: argparse.Namespace, configured: Settings) -> None:
+    from perinat_sched import app
+
+    verdict = asyncio.run(app.verified_audit(configured))
+    if verdict.broken:
+        places = ", ".join(map(str, verdict.broken))
+        sys.exit(f"The audit is not what was written, at these places of its chain: {places}")
+    print(f"{verdict.sealed} lines, none changed, none missing; last seal {verdict.head}")
 
 
 T = TypeVar("T")

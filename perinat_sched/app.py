@@ -52,7 +52,7 @@ from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
-from perinat_sched.storage.seals import Seals
+from perinat_sched.storage.seals import Seals, Verdict
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -269,6 +269,14 @@ async def mend_guards(settings: Settings) -> None:
         await database.mend_guards()
     finally:
         await database.close()
+
+
+async def verified_audit(settings: Settings) -> Verdict:
+    """The audit's chain read over again, after what has no seal yet got one: the service may not have run since."""
+    async with opened(settings) as database:
+        seals = Seals(database, secret_key(settings.secret_key_file), utc_now)
+        await seals.seal()
+        return await seals.verify()
 
 
 async def misfits(settings: Settings) -> list[str]:

@@ -107,6 +107,11 @@ def month(of: int, language: Language) -> str:
     return str(get_month_names("abbreviated", locale=language)[of])
 
 
+def short_weekday(of: int, language: Language) -> str:
+    """`lun.`, `Mon`: of Monday (0) to Sunday (6)."""
+    return str(get_day_names("abbreviated", locale=language)[of])
+
+
 def weekday(local: datetime, language: Language) -> str:
     """`jeudi`, `Thursday`."""
     return str(get_day_names("wide", locale=language)[local.weekday()])

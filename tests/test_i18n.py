@@ -263,3 +263,27 @@ def test_an_hour_that_comes_twice_says_which_it_is(instant, said):
 )
 def test_french_says_of_a_place_in_its_own_way(place, said):
     assert of_place(place) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "french", "english"),
+    [
+        (1234.56, 1, "1 234,6", "1,234.6"),
+        (0, 0, "0", "0"),
+        (12, 1, "12,0", "12.0"),
+        (1234567, 0, "1 234 567", "1,234,567"),
+    ],
+)
+def test_a_number_is_written_as_its_reader_writes_it(value, digits, french, english):
+    assert re.sub(r"\s", " ", i18n.number(value, "fr", digits)) == french
+    assert " " not in i18n.number(value, "fr", digits)
+    assert i18n.number(value, "en", digits) == english
+
+
+def test_a_share_is_written_in_per_cent():
+    assert (i18n.percent(0.125, "fr"), i18n.percent(0.125, "en")) == ("12,5\u00a0%", "12.5%")
+
+
+def test_short_names_of_months_and_weekdays():
+    assert (i18n.month(2, "fr"), i18n.month(2, "en")) == ("févr.", "Feb")
+    assert (i18n.short_weekday(0, "fr"), i18n.short_weekday(6, "en")) == ("lun.", "Sun")

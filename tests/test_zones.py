@@ -269,3 +269,16 @@ def test_the_pinned_tzdata_wins_over_the_machine(path: str) -> None:
 def test_the_version_of_tzdata_is_the_installed_package() -> None:
     year, number = zones.TZDATA_VERSION[:4], "abcdefghijklmnop".index(zones.TZDATA_VERSION[4]) + 1
     assert version("tzdata").split(".")[:2] == [year, str(number)]
+
+
+def test_the_odd_periods_of_a_year_are_found_whole_and_once():
+    """Also the one that has begun already."""
+    year = Interval(datetime(2027, 3, 20, tzinfo=UTC), datetime(2028, 3, 20, tzinfo=UTC))
+    found = zones.odd_periods(year, "Europe/Paris", "America/Toronto")
+
+    assert [(f"{one.start:%m-%d}", f"{one.end:%m-%d}") for one in found] == [
+        ("03-14", "03-28"),
+        ("10-31", "11-07"),
+        ("03-12", "03-26"),
+    ]
+    assert zones.odd_periods(year, "Europe/Paris", "Indian/Reunion") == []

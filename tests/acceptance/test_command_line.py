@@ -57,6 +57,23 @@ async def test_check_says_so_where_the_database_is_of_an_earlier_version(service
     assert status == 0 and "not known: the database is of an earlier version" in out
 
 
+async def test_an_audit_that_was_changed_is_found_by_whoever_verifies_it(service: Service) -> None:
+    await service.token()
+    status, out, _ = await command(service, "audit", "verify")
+    assert status == 0 and out.startswith("1 lines, none changed, none missing; last seal ")
+
+    with sqlite3.connect(service.folder / "data" / "perinat.db") as database:
+        database.execute("DROP TRIGGER guard_audit_update")
+        database.execute("UPDATE audit SET actor = 'somebody else'")
+    database.close()
+    with sqlite3.connect(service.folder / "data" / "perinat.db") as database:
+        assert database.execute("SELECT actor FROM audit").fetchall() == [("somebody else",)]
+    database.close()
+    assert (await command(service, "guards"))[0] == 0
+    status, _, err = await command(service, "audit", "verify")
+    assert status == 1 and "at these places of its chain: 1" in err
+
+
 async def test_a_database_that_lost_a_guard_is_not_served_until_it_is_put_back(service: Service) -> None:
     await service.token()
     with sqlite3.connect(service.folder / "data" / "perinat.db") as database:

@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
-from babel.dates import get_day_names
 from pydantic import Field
 
 from perinat_sched import i18n, zones
@@ -103,11 +102,11 @@ def _hours(visit: Visit[Any, Any], site: Site) -> Sequence[str]:
 
 
 def _days(visit: Visit[Any, Any], hours: OpeningHours) -> str:
-    names = get_day_names("abbreviated", locale=visit.language)
     days = sorted(hours.weekdays)
+    names = [i18n.short_weekday(day, visit.language) for day in days]
     if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
-        return f"{names[days[0]]}–{names[days[-1]]}"
-    return ", ".join(names[day] for day in days)
+        return f"{names[0]}–{names[-1]}"
+    return ", ".join(names)
 
 
 def _clock(visit: Visit[Any, Any], minutes: int) -> str:
