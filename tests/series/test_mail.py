@@ -12,10 +12,11 @@ from icalendar import Calendar
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.storage.database import Database
 from perinat_sched.web.services import Services
+from tests.acceptance.test_series import REGIONAL
 from tests.feeds.lint import complaints
 from tests.feeds.test_series import expanded
 from tests.notices.examples import MAIL_FROM, Mailbox, content, read
-from tests.series.test_booking import REGIONAL, booked
+from tests.series.test_booking import booked
 from tests.series.test_changes import alone, changed, session
 from tests.web.callers import NOW, Api, Caller
 
