@@ -1,7 +1,7 @@
 """Whatever people do to series, in whatever order: the service does what a plain dictionary of dates says.
 
 The model knows days, hours, titles and who meets; two sessions that share a site and are less than an hour apart are
-in conflict. Past days never change. `TEST_PERINAT_MACHINE` (25 examples of 30 steps) makes the run longer.
+in conflict. Past days never change. `TEST_PERINAT_MACHINE` (10 examples of 30 steps) makes the run longer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.builders import NO_CALENDARS, a_directory, a_site
 
 T = TypeVar("T")
 
-EXAMPLES, STEPS = int(os.environ.get("TEST_PERINAT_MACHINE", "25")), 30
+EXAMPLES, STEPS = int(os.environ.get("TEST_PERINAT_MACHINE", "10")), 30
 ADMIN = Actor(token="admin", role="admin")
 ALWAYS = (OpeningHours(weekdays=frozenset(range(7)), opens=0, closes=24 * 60),)
 SITES = ("a", "b", "c")
