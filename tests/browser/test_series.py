@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser, Error, Locator, Page
 
 from tests.browser.readers import Reader
+from tests.series.test_import import PLAN
 from tests.web.callers import Api
 
 SERIES = {
@@ -51,9 +52,14 @@ async def test_every_page_of_series_is_accessible_and_fits_and_the_browser_compl
         "series-answer": f"{path}/answer",
         "series-next-year": f"/series/new?again={booked['id']}&from=2028-03-01&to=2028-05-31",
         "series-session": f"/sessions/{moved}",
+        "series-import": "/series/import",
     }.items():
         await reader.see(address)
         await look(name)
+    await reader.see("/series/import")
+    await page.set_input_files("#file", {"name": "plan.csv", "mimeType": "text/csv", "buffer": PLAN.encode("cp1252")})
+    await page.click("button[value=try]")
+    await look("series-import-tried")
     await reader.see("/series/new")
     await page.fill("#hour", "15:00")
     await page.fill("#exclude", "x")
@@ -89,6 +95,7 @@ async def test_dry_run_book_answer_move_and_back_by_keyboard_alone_without_scrip
     await page.reload()
     with pytest.raises(Error, match="ERR_CACHE_MISS"):  # the browser asks first, and what it asks for is a dry run
         await page.go_back()
+    page = await page.context.new_page()
     await page.goto(series)
     assert len((await (await api.of("admin"))("GET", "/series")).json["items"]) == 1
 
