@@ -87,12 +87,13 @@ class Letters:
         return self.year.handed[carrier.message_id] if carrier else []
 
     def with_code(self, door: Door, rows: list[Notice]) -> tuple[list[int], int]:
-        """When a reader was told the code of a session that takes place, and how many of these mails are in doubt."""
+        """When a reader was told the code of a session that takes place, and how many of these are copies in doubt."""
         mails = {row.message_id: row for row in rows if row.recipient == door.reader}
         code = door.session.access_code
         assert code
         told = [id for id in mails if id in self.year.copies and code in words(self.year.copies[id])]
-        return [step for id in told for step in self.year.handed[id]], sum(mails[id].ambiguous for id in told)
+        again = sum(len(self.year.handed[id]) - 1 for id in told if mails[id].ambiguous)
+        return [step for id in told for step in self.year.handed[id]], again
 
     def refused_the_code(self, door: Door, rows: list[Notice]) -> bool:
         return any(
