@@ -75,7 +75,7 @@ async def test_a_link_of_token_create_signs_in_on_the_running_service(service: S
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
             async with browser.get(here) as page:
                 assert page.status == 200
-            async with browser.post(here, data={"next": ""}, headers={"Sec-Fetch-Site": "same-origin"}) as page:
+            async with browser.post(here, data={"next": "/account"}, headers={"Sec-Fetch-Site": "same-origin"}) as page:
                 assert (page.status, page.url.path) == (200, "/account") and "Anne" in await page.text()
     finally:
         await service.stop()
