@@ -93,6 +93,7 @@ class Example:
         return None if ids is None else await store.remove(tx, ids)
 
     async def _begin(self, tx: Tx) -> None:
+        await self.database.alone(tx)
         if await store.noted(tx) is not None or not await store.empty(tx):
             raise InvalidRequest.of("example", "The example programme is for an empty database: this one has sessions.")
         await store.begin(tx)

@@ -25,7 +25,7 @@ async def noted(tx: Tx) -> list[str] | None:
 
 
 async def begin(tx: Tx) -> None:
-    """Note that the programme is being loaded; whoever begins at the same time fails, and begins again."""
+    """Note that the programme is being loaded."""
     await tx.execute(insert(meta).values(key=KEY, value="[]"))
 
 
