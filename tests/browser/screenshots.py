@@ -45,7 +45,7 @@ async def take(services: Services, folder: Path) -> None:
     pages = {
         "week": f"/week?of=network:perinat&day={ODD_DAY}&clock=sainte-justine&view=table",
         "session": f"/sessions/{session.id}",
-        "figures": "/figures?network=perinat&year=2026",
+        "find": "/find?host=lille&site=calais&site=valenciennes&site=sainte-justine&from=2027-03-15&to=2027-03-19",
     }
     async with (
         TestClient(TestServer(application(services)), cookie_jar=DummyCookieJar()) as client,
