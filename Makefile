@@ -1,6 +1,7 @@
 # make run    serve on http://127.0.0.1:8080/ with SQLite and the example network
 # make test   the tests, on all cores          make test ARGS="-k slots -x"   some of them, on one
 # make check  linters, types, import contracts, dependencies
+# make screenshots  the pictures of the README, under docs/
 # make bench  the benchmarks     make lock [UPGRADE=--upgrade]  rewrite both lock files
 #
 # Needs Python 3.11 or later with pip. PYTHON=/path/to/python chooses it; HOST and PORT move the service.
@@ -18,7 +19,7 @@ LOCK := .venv/lock/bin/uv pip compile --universal --python-version 3.11 \
 CLIENTS := tests/clients
 NPM := --ignore-scripts --no-audit --no-fund --no-update-notifier --silent
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench screenshots lock clean
 
 # One shell, and `exec` at its end: SIGTERM and Ctrl-C reach the service, which drains and leaves.
 run: .venv/.run
@@ -52,6 +53,9 @@ check: .venv/.test
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: .venv/.test .venv/.browser
+	$(BIN)/python -W ignore -m tests.browser.screenshots docs
 
 # The runtime lock takes its versions from the test lock, so the two always agree.
 lock: .venv/lock/bin/uv

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ipaddress
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -23,6 +24,7 @@ from perinat_sched.zones import utc_now
 
 if TYPE_CHECKING:  # what a command does not need is not loaded: it takes longer than the command
     from perinat_sched.people.actions import Tokens
+    from perinat_sched.series.series import OnConflict
 
 REFUSED = 2
 FAILED = 1
@@ -76,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="read the configuration and say what was understood")
     command.set_defaults(command=_check)
 
+    command = commands.add_parser("doctor", help="ask the relay and DNS whether other servers will take our mail")
+    command.add_argument("--selector", metavar="NAME", help="the DKIM selector that the relay signs with")
+    command.add_argument(
+        "--nameserver", metavar="ADDRESS[:PORT]", type=_address, help="ask this one: DNS as outsiders see it"
+    )
+    command.set_defaults(command=_doctor)
+
     tokens = commands.add_parser("token", help="make, list and revoke API tokens").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -94,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     command = tokens.add_parser("revoke", help="refuse a token from now on")
     command.add_argument("id", metavar="ID")
     command.set_defaults(command=_revoke_token)
+
+    command = commands.add_parser("import", help="book a year's plan from a CSV file, all of it or none")
+    command.add_argument("file", type=Path, metavar="FILE")
+    command.add_argument("--dry-run", action="store_true", help="say what would become of each line; book nothing")
+    command.add_argument("--leave-out", action="store_true", help="book the rest where lines are in conflict")
+    command.add_argument("--no-patient-data", action="store_true", help="its texts were read again: no patient in them")
+    command.set_defaults(command=_import)
 
     command = commands.add_parser("backup", help="copy the SQLite database while the service runs")
     command.add_argument("file", type=Path, metavar="FILE")
@@ -120,6 +136,32 @@ def _check(given: argparse.Namespace, configured: Settings) -> None:
     print("\nFuture sessions that no longer fit")
     for line in asyncio.run(app.misfits(configured)) or ["none"]:
         print(f"  {line}")
+
+
+def _doctor(given: argparse.Namespace, configured: Settings) -> None:
+    from dns.asyncresolver import Resolver
+
+    from perinat_sched.notices.deliverability import Examination
+
+    async def examine() -> bool:
+        resolver = Resolver(configure=given.nameserver is None)
+        if given.nameserver is not None:
+            host, resolver.port = given.nameserver
+            resolver.nameservers = [host]
+        healthy = True
+        examination = Examination(
+            mail_from=configured.mail_from,
+            smtp_url=configured.smtp_url,
+            selector=given.selector,
+            resolver=resolver,
+        )
+        async for found in examination.findings():
+            healthy = healthy and found.good
+            print(f"{'good' if found.good else 'BAD '}  {found.subject:13} {found.told}")
+        return healthy
+
+    if not asyncio.run(examine()):
+        sys.exit(FAILED)
 
 
 def _create_token(given: argparse.Namespace, configured: Settings) -> None:
@@ -156,6 +198,29 @@ def _list_tokens(given: argparse.Namespace, configured: Settings) -> None:
 
 def _revoke_token(given: argparse.Namespace, configured: Settings) -> None:
     _with_tokens(configured, lambda tokens: tokens.revoke(given.id))
+
+
+def _import(given: argparse.Namespace, configured: Settings) -> None:
+    """As an administrator; a running service tells the sites of what was booked."""
+    from perinat_sched import app
+    from perinat_sched.people.access import Actor
+    from perinat_sched.series import planning_report, sheet
+    from perinat_sched.series.importing import Imported, ImportRefused
+
+    async def run() -> Imported:
+        async with app.opened(configured) as database:
+            importing = app.series_import_of(configured, database, utc_now)
+            work = importing.try_out if given.dry_run else importing.book
+            way: OnConflict = "leave_out" if given.leave_out else "refuse"
+            operator = Actor(token="system", role="admin")  # noqa: S106 - whom the audit names
+            return await work(operator, sheet.opened(given.file), way, sure=given.no_patient_data)
+
+    try:
+        imported = asyncio.run(run())
+    except ImportRefused as refused:
+        print("\n".join(planning_report.told(refused.imported)))
+        raise
+    print("\n".join(planning_report.told(imported)))
 
 
 def _backup(given: argparse.Namespace, configured: Settings) -> None:
@@ -198,6 +263,14 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) < 65536):
         raise argparse.ArgumentTypeError("write a port from 0 to 65535")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, ":", "53")
+    try:
+        return str(ipaddress.ip_address(host)), _port(port)
+    except ValueError:
+        raise argparse.ArgumentTypeError("write an address such as 9.9.9.9 or 9.9.9.9:53") from None
 
 
 def _day(text: str) -> date:

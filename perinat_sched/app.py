@@ -24,13 +24,16 @@ import perinat_sched
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.booking.history import History
 from perinat_sched.booking.recalculation import Outcome, Recalculation
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem, Unavailable
+from perinat_sched.example.actions import Example
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.feeds.window import Window
+from perinat_sched.figures.actions import Reports
 from perinat_sched.i18n import Message, say
 from perinat_sched.jobs import Chore, Jobs
 from perinat_sched.notices.actions import Notices
@@ -40,11 +43,16 @@ from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
+from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.signing import Signer
 from perinat_sched.storage import lock
 from perinat_sched.storage.database import Database
 from perinat_sched.storage.engines import Address
+from perinat_sched.storage.seals import Seals
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -120,6 +128,10 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     enquiries = enquiries_of(settings, database, clock)
     bookings = Bookings(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     closures = Closures(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
+    series = SeriesBookings(
+        database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+    )
+    upkeep = SeriesUpkeep(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     shelf = Shelf()
     feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
     publisher = Publisher(
@@ -135,7 +147,8 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             cancelled_days=settings.feed_cancelled_days,
         ),
     )
-    signer = Signer(secret_key(settings.secret_key_file))
+    key = secret_key(settings.secret_key_file)
+    signer = Signer(key)
     unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
@@ -154,13 +167,23 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         tokens=Tokens(database, directory, clock),
         bookings=bookings,
         enquiries=enquiries,
+        series=series,
+        series_changes=SeriesChanges(
+            database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
+        ),
+        series_upkeep=upkeep,
+        series_import=series_import_of(settings, database, clock),
+        history=History(database=database, directory=directory, clock=clock, enquiries=enquiries),
         closures=closures,
         feeds=feeds,
         publisher=publisher,
-        readings=Readings(database=database, clock=clock),
+        readings=Readings(database=database),
         delivery=delivery,
         notices=Notices(database=database, directory=directory, clock=clock),
+        example=Example(database=database, directory=directory, clock=clock, series=series, upkeep=upkeep),
+        reports=Reports(database=database, directory=directory, calendars=calendars, clock=clock),
         unsubscribing=unsubscribing,
+        seals=Seals(database, key, clock),
         sign_ins=sign_ins,
         sign_in_mail=SignInMail(
             sign_ins=sign_ins, mailer=mailer, mail_from=settings.mail_from, public_url=settings.public_url
@@ -180,6 +203,8 @@ def chores(services: Services) -> list[Chore]:
     return [
         Chore(name="feed readings", every=WRITE_READINGS, work=services.readings.write_down),
         Chore(name="sign-in mails", every=timedelta(seconds=2), work=services.sign_in_mail.run_once),
+        Chore(name="seals of the audit", every=timedelta(seconds=1), work=services.seals.seal),
+        Chore(name="the audit's last seal", every=timedelta(days=1), work=services.seals.tell_head),
         Chore(name="old sign-ins", every=timedelta(hours=1), work=services.sign_ins.forget),
     ]
 
@@ -187,6 +212,17 @@ def chores(services: Services) -> list[Chore]:
 def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquiries:
     """What only reads."""
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
+
+
+def series_import_of(settings: Settings, database: Database, clock: Clock) -> SeriesImport:
+    """What makes sessions of a spreadsheet."""
+    return SeriesImport(
+        database=database,
+        directory=settings.directory,
+        calendars=settings.calendars,
+        clock=clock,
+        enquiries=enquiries_of(settings, database, clock),
+    )
 
 
 def recalculation_of(settings: Settings, database: Database, clock: Clock) -> Recalculation:

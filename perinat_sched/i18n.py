@@ -19,6 +19,7 @@ from typing import Any, Literal
 from babel.core import get_global
 from babel.dates import get_day_names, get_month_names, get_timezone_location
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 Language = Literal["fr", "en"]
 
@@ -89,6 +90,21 @@ def place_of(zone_name: str, language: Language, city: str | None = None) -> str
     if city and not alone:
         return city
     return str(get_timezone_location(zone_name, locale=language, return_city=True))
+
+
+def number(value: float, language: Language, digits: int = 0) -> str:
+    """`1 234,5`, `1,234.5`: with so many digits behind the point."""
+    return str(format_decimal(round(value, digits), format=f"#,##0.{'0' * digits}".rstrip("."), locale=language))
+
+
+def percent(share: float, language: Language) -> str:
+    """`12,5 %`, `12.5%`: of a share of 1."""
+    return number(share * 100, language, 1) + (f"{_NBSP}%" if language == "fr" else "%")
+
+
+def month(of: int, language: Language) -> str:
+    """`janv.`, `Jan`: the name of a month (1 to 12), short."""
+    return str(get_month_names("abbreviated", locale=language)[of])
 
 
 def weekday(local: datetime, language: Language) -> str:

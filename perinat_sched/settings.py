@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -19,9 +19,9 @@ from perinat_sched.intervals import Interval
 from perinat_sched.reading import Table, Wrong, nearest, one_line, read_toml
 from perinat_sched.sites import values
 from perinat_sched.sites.closures import Calendars
-from perinat_sched.sites.configuration import read_directory, read_lead_times
+from perinat_sched.sites.configuration import read_directory, read_lead_times, read_quiet_hours
 from perinat_sched.sites.description import describe_directory
-from perinat_sched.sites.network import Directory, Reminder
+from perinat_sched.sites.network import Directory, QuietHours, Reminder
 from perinat_sched.zones import TZDATA_VERSION, Clock, utc_now
 
 T = TypeVar("T")
@@ -74,6 +74,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     network = read_toml(config_dir / "network.toml", problems, required=True)
     directory = read_directory(network, lead_times, {path.stem for path in calendars_dir.glob("*.ics")})
+    directory = replace(directory, quiet_hours=read_quiet_hours(reminders, "quiet_hours"))
 
     def setting(variable: str, convert: Callable[[str], T], default: T, table: Table, key: str) -> T:
         return environment.value(variable, convert, table.value(key, convert, default))
@@ -193,7 +194,8 @@ def describe(settings: Settings, now: Clock = utc_now) -> str:
         f"public address  {s.public_url}",
         f"mail            {mask(s.smtp_url) if s.smtp_url else 'to files'}, from {s.mail_from},"
         f" {s.settle_seconds} s after a change",
-        f"reminders       {', '.join(lead.text for lead in s.lead_times) or 'none'} before the start",
+        f"reminders       {', '.join(lead.text for lead in s.lead_times) or 'none'} before the start,"
+        f" {_quiet(s.directory.quiet_hours)}",
         f"limits          {s.writes_per_minute} writes a minute and token,"
         f" {s.feed_reads_per_minute} readings a minute and feed (0: no limit)",
         f"feeds           {s.feed_past_days} days back, {s.feed_future_days} ahead,"
@@ -205,3 +207,10 @@ def describe(settings: Settings, now: Clock = utc_now) -> str:
     start = now()
     year = Interval(start, start + timedelta(days=365))
     return "\n".join([*lines, "", *describe_directory(s.directory, s.calendars, year)])
+
+
+def _quiet(night: QuietHours | None) -> str:
+    if night is None:
+        return "at any hour"
+    begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in (night.begins, night.ends))
+    return f"never from {begins} to {ends} by the reader's clock, but the evening before"

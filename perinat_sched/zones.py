@@ -135,6 +135,11 @@ def to_local(instant: datetime, zone_name: str) -> datetime:
     return instant.astimezone(zone(zone_name))
 
 
+def near(wall: datetime, zone_name: str) -> datetime:
+    """The instant of a wall time, or of the hour the clocks show in its place where they go forward over it."""
+    return wall.replace(tzinfo=zone(zone_name)).astimezone(UTC)
+
+
 def start_of_day(day: date, zone_name: str) -> datetime:
     """The first instant (UTC) of a local day, also where midnight itself is skipped or comes twice."""
     rules = zone(zone_name)
@@ -214,6 +219,17 @@ def odd_period(instant: datetime, zone_name: str, other: str) -> Interval | None
         _first(before, before + a_day, lambda moment: _difference(moment, zone_name, other) == odd),
         _first(after - a_day, after, lambda moment: _difference(moment, zone_name, other) != odd),
     )
+
+
+def odd_periods(window: Interval, zone_name: str, other: str) -> list[Interval]:
+    """The periods, whole, that begin before the end of a window and in which two zones differ otherwise than usual."""
+    found: list[Interval] = []
+    instant = window.start
+    while instant < window.end:
+        if period := odd_period(instant, zone_name, other):
+            found.append(period)
+        instant = period.end if period else instant + timedelta(days=1)
+    return found
 
 
 WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)

@@ -34,7 +34,7 @@ def test_every_key_of_service_toml_is_in_the_table() -> None:
     ("what", "pattern"),
     [
         ("log actions", r'"action": "([a-z_]+)"'),
-        ("audited actions", r'"((?:session|closure|feed|token|notice|sign_in_link)_[a-z]+ed|signed_[a-z_]+)"'),
+        ("audited actions", r'"((?:session|closure|feed|token|notice|sign_in_link|example)_[a-z]+ed|signed_[a-z_]+)"'),
     ],
 )
 def test_every_action_is_named(what: str, pattern: str) -> None:

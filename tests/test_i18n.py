@@ -29,6 +29,7 @@ PASSED_ON = {
     "PerinatError.__init__",
     "InvalidRequest.of",
     "Checks.wrong",
+    "_conflict",
     "respond.words",
 }  # the last: `_` of the pages
 

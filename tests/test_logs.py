@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -80,3 +81,32 @@ def test_a_message_is_one_line(stream: io.StringIO) -> None:
     logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: ValueError('canary')")
 
     assert stream.getvalue().count("\n") == 1 and "canary" not in stream.getvalue()
+
+
+def test_the_line_of_a_request_is_the_one_that_a_record_would_give(stream: io.StringIO) -> None:
+    said = {"action": "request", "method": "GET", "route": "/feeds/{secret}.ics", "status": 304, "ms": 12.3}
+    mark = logs.request_id.set("abc")
+    for caller in (None, "0123-abc"):
+        logs.tell_answered("GET", "/feeds/{secret}.ics", 304, 0.0123, caller)
+        logging.getLogger("perinat_sched.access").info("answered", extra={**said, "caller": caller})
+    logs.request_id.reset(mark)
+
+    lines = stream.getvalue().splitlines()
+    times = [datetime.fromisoformat(json.loads(line)["time"]) for line in lines]
+    untimed = [line.replace(json.loads(line)["time"], "") for line in lines]
+    assert (untimed[0], untimed[2]) == (untimed[1], untimed[3])
+    assert times == sorted(times) and all(time.utcoffset() == timedelta(0) for time in times)
+
+
+def test_a_request_is_not_told_where_only_errors_are(stream: io.StringIO) -> None:
+    logging.getLogger().setLevel("ERROR")
+    logs.tell_answered("GET", "/", 200, 0.1, None)
+    assert stream.getvalue() == ""
+
+
+def test_nobody_fails_because_the_log_cannot_be_written(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream.close()
+    logs.tell_answered("GET", "/", 200, 0.1, None)
+    assert "Logging error" in capsys.readouterr().err

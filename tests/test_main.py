@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from perinat_sched import __version__
 from perinat_sched.__main__ import main
+from tests.notices.names import running_names
 
 ROOT = Path(__file__).parent.parent
 COORDINATOR = ["token", "create", "--role", "coordinator"]
@@ -143,3 +145,29 @@ def test_tokens_are_listed_without_their_secret(capsys: Output) -> None:
     assert main(["token", "revoke", listed.split()[0]]) == 0
     assert main(["token", "list"]) == 0
     assert " revoked " in capsys.readouterr().out
+
+
+async def test_doctor_says_each_finding_on_a_line_and_fails_where_one_is_bad(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MAIL-05"""
+    monkeypatch.setenv("PERINAT_MAIL_FROM", "visio@perinat.example")
+    async with running_names() as names:
+        names.records["perinat.example", "TXT"] = ['"v=spf1 mx -all"']
+        host, port = names.address
+        asked = ["doctor", "--selector", "visio", "--nameserver", f"{host}:{port}"]
+        with pytest.raises(SystemExit) as ended:
+            await asyncio.to_thread(main, asked)
+    assert ended.value.code == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("BAD   relay         none is set")
+    assert "good  SPF           perinat.example: v=spf1 mx -all" in lines
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize("address", ["ns.example", "9.9.9.9:http", "9.9.9.9:70000"])
+def test_a_name_server_is_an_address(address: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--nameserver", address])
+    assert ended.value.code == 2
+    assert "--nameserver" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 
 from perinat_sched import settings
 from perinat_sched.errors import ConfigurationError, ConfigurationProblem
-from perinat_sched.sites.network import Level, Limits, OpeningHours, Reminder
+from perinat_sched.sites.network import Level, Limits, OpeningHours, QuietHours, Reminder
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = {"PERINAT_CONFIG_DIR": str(ROOT / "config"), "PERINAT_CALENDARS_DIR": str(ROOT / "calendars")}
@@ -287,6 +287,17 @@ WRONG: dict[str, tuple[Change, str, str, str, str]] = {
     "no time before the start": (
         service('[reminders]\nlead_times = ["P0D"]'), "service.toml", "reminders.lead_times[0]", "nothing", "PT1M"
     ),
+    "half a night": (
+        service('[reminders]\nquiet_hours = ["21:00"]'), "service.toml", "reminders.quiet_hours", "no night", "ends"
+    ),
+    "a night without an hour": (
+        service('[reminders]\nquiet_hours = ["00:00", "24:00"]'),
+        "service.toml", "reminders.quiet_hours", "no night", "ends",
+    ),
+    "no hour of a night": (
+        service('[reminders]\nquiet_hours = ["21:00", "7h"]'),
+        "service.toml", "reminders.quiet_hours[1]", "not an hour", "HH:MM",
+    ),
     "one lead time written in two ways": (
         service('[reminders]\nlead_times = ["P7D", "P1W"]'), "service.toml", "reminders.lead_times", "twice", "remove"
     ),
@@ -460,9 +471,16 @@ def test_an_empty_service_file_gives_every_default(tmp_path: Path) -> None:
     assert given.smtp_url is None
     assert given.settle_seconds == 5
     assert given.lead_times == (Reminder(text="P1D", days=1, rest=timedelta()),)
+    assert given.directory.quiet_hours is None
     assert (given.writes_per_minute, given.feed_reads_per_minute) == (600, 60)
     assert given.secret_key_file == Path("var/secret.key")
     assert given.log_level == "INFO"
+
+
+def test_quiet_hours_are_said_as_they_were_understood(tmp_path: Path) -> None:
+    given = Written(service=b'[reminders]\nquiet_hours = ["21:30", "07:00"]').load(tmp_path)
+    assert given.directory.quiet_hours == QuietHours(begins=21 * 60 + 30, ends=7 * 60)
+    assert "never from 21:30 to 07:00 by the reader's clock" in settings.describe(given)
 
 
 def test_no_service_file_is_as_good_as_an_empty_one(tmp_path: Path) -> None:
@@ -703,7 +721,8 @@ def test_every_key_of_the_service_file_stands_there_with_its_default(tmp_path: P
     told = Written(service=spoken.encode()).load(tmp_path / "told")
     for name in ("database_url", "public_url", "smtp_url", "mail_from", "settle_seconds", "lead_times"):
         assert getattr(told, name) == getattr(plain, name)
-    assert len(re.findall(r"(?m)^\w+ = ", spoken)) == 11
+    assert told.directory == plain.directory
+    assert len(re.findall(r"(?m)^\w+ = ", spoken)) == 12
 
 
 def test_check_says_everything_that_was_understood_and_no_password(tmp_path: Path) -> None:

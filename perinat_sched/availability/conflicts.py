@@ -31,9 +31,19 @@ Code = Literal[
     "set_up_overlap",
     "too_late",
     "too_long",
+    "skipped_local_time",  # of a series: clocks go forward over the hour on that date
+    "repeated_local_time",  # of a series: clocks go back over it
 ]
 NEVER_OVERRIDABLE: frozenset[Code] = frozenset(
-    ("room_taken", "ports_exhausted", "no_bridge", "site_inactive", "in_the_past")
+    (
+        "room_taken",
+        "ports_exhausted",
+        "no_bridge",
+        "site_inactive",
+        "in_the_past",
+        "skipped_local_time",
+        "repeated_local_time",
+    )
 )
 SITES_WITHOUT_BRIDGE = 2  # two endpoints call each other; more meet on a bridge
 

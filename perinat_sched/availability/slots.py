@@ -7,7 +7,8 @@ nor a clock: the caller loads the ground that lies in `window(…)`, without the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -36,8 +37,10 @@ __all__ = [
     "SlotPlace",
     "SlotQuery",
     "alternatives",
+    "nearest",
     "prepare",
     "search",
+    "survey",
     "window",
 ]
 
@@ -54,6 +57,24 @@ class Search:
     rules: tuple[tuple[Code, int], ...]  # too_late, too_long: how many starts each refuses, where any
     starts: int  # searched: at the wall times asked for, none in the past
     bookable: int  # of these, without conflict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """One start that a search looked at, and who could come."""
+
+    at: datetime  # UTC
+    missing: tuple[str, ...]  # of the sites asked for, those that are not free, in the order asked
+    bookable: bool
+    reason: Code | None  # what speaks against the session as a whole: too late, too long, no bridge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """What a search found, and every start that it looked at."""
+
+    search: Search
+    starts: tuple[Start, ...]
 
 
 def window(directory: Directory, query: SlotQuery) -> Interval:
@@ -77,14 +98,14 @@ def search(ground: Ground, query: SlotQuery, timetable: Timetable | None = None)
 
     `ground` is loaded for `window(…)`; `timetable` is one prepared earlier from the same closures and holds.
     """
-    outlook = _Outlook(ground, query, timetable or prepare(ground, query))
-    return Search(
-        slots=tuple(outlook.slots(list(islice(outlook.in_order(), query.limit)))),
-        blocking=explain(outlook.agreement, outlook.needed, outlook.bridging),
-        rules=tuple((code, where.bit_count()) for code, where in outlook.rules() if where),
-        starts=outlook.question.starts.bit_count(),
-        bookable=outlook.bookable.bit_count(),
-    )
+    return _Outlook(ground, query, timetable or prepare(ground, query)).search()
+
+
+def survey(ground: Ground, query: SlotQuery) -> Survey:
+    """A search, and every start it looked at, the earliest first: for a period of some weeks and a step of half hours,
+    not for a year of them."""
+    outlook = _Outlook(ground, query, prepare(ground, query))
+    return Survey(search=outlook.search(), starts=tuple(outlook.surveyed()))
 
 
 def alternatives(ground: Ground, query: SlotQuery, after: datetime) -> list[Slot]:
@@ -104,6 +125,25 @@ def alternatives(ground: Ground, query: SlotQuery, after: datetime) -> list[Slot
     return outlook.slots(chosen)
 
 
+def nearest(ground: Ground, query: SlotQuery, asked: Sequence[datetime], within: timedelta) -> dict[datetime, Slot]:
+    """For each instant (UTC) the bookable slot whose start is nearest, the later of two; none where all are too far.
+
+    One search for all of them, whatever their number.
+    """
+    outlook = _Outlook(ground, query, prepare(ground, query))
+    cells = outlook.question.timetable.cells
+    free = list(numbers(outlook.bookable))
+    chosen: dict[datetime, int] = {}
+    for instant in asked:
+        place = bisect_left(free, -((cells.origin - instant) // cells.length))
+        around = [(abs(cells.instant(number) - instant), -number) for number in free[max(place - 1, 0) : place + 1]]
+        if around and min(around)[0] <= within:
+            chosen[instant] = -min(around)[1]
+    listed = sorted(set(chosen.values()))
+    slots = dict(zip(listed, outlook.slots(listed), strict=True))
+    return {instant: slots[number] for instant, number in chosen.items()}
+
+
 class _Outlook:
     """Everybody's answer to one query."""
 
@@ -118,6 +158,33 @@ class _Outlook:
         self.bridging = Bridging(self.question)
         self.agreement = Agreement.of(self.question, self.needed, self.bridging)
         self.bookable = self.agreement.bookable
+
+    def search(self) -> Search:
+        return Search(
+            slots=tuple(self.slots(list(islice(self.in_order(), self.query.limit)))),
+            blocking=explain(self.agreement, self.needed, self.bridging),
+            rules=tuple((code, where.bit_count()) for code, where in self.rules() if where),
+            starts=self.question.starts.bit_count(),
+            bookable=self.bookable.bit_count(),
+        )
+
+    def surveyed(self) -> Iterator[Start]:
+        """Every start, with the sites that are not free, and else what is in the way of all of them."""
+        asked = self.question.starts
+        free = [(site.site.code, site.free()) for site in self.needed]
+        free += [(site.site.code, site.joining()) for site in self.optional]
+        missing = [(code, set(numbers(minus(asked, where)))) for code, where in free]
+        shortage: Code = "ports_exhausted" if self.bridging.bridges else "no_bridge"
+        in_the_way = [*self.rules(), (shortage, minus(asked, self.agreement.carried))]
+        reasons = [(code, set(numbers(asked & where))) for code, where in in_the_way]
+        bookable = set(numbers(self.bookable))
+        for number in numbers(asked):
+            yield Start(
+                at=self.question.timetable.cells.instant(number),
+                missing=tuple(code for code, where in missing if number in where),
+                bookable=number in bookable,
+                reason=next((code for code, where in reasons if number in where), None),
+            )
 
     @cached_property
     def allowed(self) -> int:

@@ -41,13 +41,13 @@ async def ground(
     now: datetime,
     window: Interval,
     sites: Iterable[str],
-    network: str,
+    networks: Iterable[str],
     except_session: str | None = None,
 ) -> Ground:
-    """What concerns these sites and the network's bridges in `window`. Two statements, whatever their number."""
+    """What concerns these sites and the networks' bridges in `window`. Two statements, whatever their number."""
     places = [directory.sites[code] for code in dict.fromkeys(sites)]
     rooms = [room.code for site in places for room in site.rooms]
-    bridges = [bridge.code for bridge in directory.bridges_of(network)]
+    bridges = list(dict.fromkeys(one.code for network in networks for one in directory.bridges_of(network)))
     closed: dict[str, list[Closure]] = {site.code: calendars.of_site(site, window) for site in places}
     closed |= {code: calendars.of_room(code, window) for code in rooms}
     codes = [site.code for site in places] + rooms + bridges

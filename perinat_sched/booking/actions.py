@@ -17,10 +17,10 @@ from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.proposal import Proposal
 from perinat_sched.booking import answers, rules, store
-from perinat_sched.booking.enquiries import MARGIN, Enquiries
+from perinat_sched.booking.enquiries import MARGIN, Enquiries, refuse_unless_books
 from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.request import Asked, Changes, asked_again, checked_text, draft, redraft
-from perinat_sched.booking.session import Answer, CancellationCode, Draft, Session
+from perinat_sched.booking.session import Answer, CancellationCode, Session
 from perinat_sched.errors import (
     BookingRefused,
     Forbidden,
@@ -31,7 +31,7 @@ from perinat_sched.errors import (
     Unavailable,
 )
 from perinat_sched.intervals import Interval
-from perinat_sched.people.access import Action, Actor, SiteRef, Subject, may
+from perinat_sched.people.access import Action, Actor, SiteRef, may
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage import audit, idempotency
@@ -61,7 +61,7 @@ class Bookings:
         """
         now = self._now()
         new = draft(asked, self.directory, now)
-        self._refuse_unless_books(actor, new)
+        refuse_unless_books(actor, new, self.directory)
         request = rules.Request(draft=new, before=None, own_sites=actor.sites, directory=self.directory, now=now)
 
         async def work(tx: Tx) -> Session | StoredAnswer:
@@ -97,7 +97,7 @@ class Bookings:
             _refuse_cancelled(before)
             new = redraft(changes, before, self.directory, now)
             if new.network != before.network:
-                self._refuse_unless_books(actor, new)
+                refuse_unless_books(actor, new, self.directory)
             request = rules.Request(
                 draft=new,
                 before=before,
@@ -172,18 +172,15 @@ class Bookings:
             self._check_answer(before, site, answer, room)
             proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
             place = await self._fit(tx, proposal, before.interval, before) if proposal else None
-            if proposal and place and answer != "declined":
-                answers.refuse_joining(before, site, proposal, place)
+            against = answers.against_joining(before, site, place) if place and answer != "declined" else []
+            if proposal and against:
+                raise rules.Refused(against, rules.afresh(proposal), before.start, before.timezone)
             after = answers.answered(before, site, answer, comment, room, place, now)
             return await self._save(
                 tx, actor, "session_answered", before, after, store.held_by(place), site=site, answer=answer
             )
 
         return await self._write(work, session_id)
-
-    def _refuse_unless_books(self, actor: Actor, new: Draft) -> None:
-        if not may(actor, "book", Subject.of(new.host_site, (), new.network), self.directory):
-            raise Forbidden
 
     def _check_answer(self, session: Session, site: str, answer: Answer, room: str | None) -> None:
         if answer == "declined" and site == session.host_site:
@@ -221,7 +218,7 @@ class Bookings:
             now=self._now(),
             window=interval.widened(MARGIN, MARGIN),
             sites=sites,
-            network=proposal.network,
+            networks=[proposal.network],
             except_session=before.id if before else None,
         )
         return fit(ground, proposal, interval.start)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from perinat_sched.availability.conflicts import Fit
+from perinat_sched.availability.conflicts import Conflict, Fit
 from perinat_sched.availability.proposal import Proposal
-from perinat_sched.booking.rules import Refused, afresh, pinned, revised, seated
+from perinat_sched.booking.rules import pinned, revised, seated
 from perinat_sched.booking.session import Answer, Participation, Session
 from perinat_sched.sites.network import Directory
 
@@ -52,16 +52,15 @@ def as_held(session: Session, parts: Sequence[Participation], directory: Directo
     )
 
 
-def refuse_joining(before: Session, site: str, proposal: Proposal, fit: Fit) -> None:
-    """Raise Refused where a site that answers yes finds its room or its port taken; others are not asked.
+def against_joining(before: Session, site: str, fit: Fit) -> list[Conflict]:
+    """What keeps a site from answering yes: its room or its port is taken; others are not asked.
 
     A site that holds its place may agree even while the session waits for a bridge: it takes nothing more.
     """
     part = before.participation(site)
     waits = before.bridge_lost and part is not None and part.held
     concerned = (site,) if waits else (site, None)
-    if conflicts := [conflict for conflict in fit.conflicts if conflict.site in concerned]:
-        raise Refused(conflicts, afresh(proposal), before.start, before.timezone)
+    return [conflict for conflict in fit.conflicts if conflict.site in concerned]
 
 
 def answered(

@@ -113,28 +113,25 @@ class Closures:
             room = closure.code if closure.scope == "room" else None
             queries = {session.id: replanning.query(session, room, self.directory, now) for session in found}
             asked = [query for query in queries.values() if query]
-            grounds = {network: await self._ground(tx, network, asked) for network in {s.network for s in found}}
+            ground = await self._ground(tx, asked) if asked else None
         hits = []
         for session in found:
-            query, ground = queries[session.id], grounds[session.network]
+            query = queries[session.id]
             free = replanning.other_slots(session, query, ground) if query and ground else ()
             hits.append(Hit(session=session, slots=free))
         return closure, hits
 
-    async def _ground(self, tx: Tx, network: str, queries: Sequence[SlotQuery]) -> Ground | None:
-        """What the searches of a network need; None where it has none."""
-        own = [query for query in queries if query.proposal.network == network]
-        if not own:
-            return None
-        windows = [slots.window(self.directory, query) for query in own]
+    async def _ground(self, tx: Tx, queries: Sequence[SlotQuery]) -> Ground:
+        """What all these searches need."""
+        windows = [slots.window(self.directory, query) for query in queries]
         return await ground_store.ground(
             tx,
             directory=self.directory,
             calendars=self.calendars,
             now=self.clock(),
             window=Interval(min(w.start for w in windows), max(w.end for w in windows)),
-            sites=[code for query in own for code in (*query.proposal.needed, *query.proposal.optional)],
-            network=network,
+            sites=[code for query in queries for code in (*query.proposal.needed, *query.proposal.optional)],
+            networks=[query.proposal.network for query in queries],
         )
 
     async def _hit(self, tx: Tx, actor: Actor, closure: EnteredClosure) -> list[Session]:

@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 from perinat_sched import zones
 from perinat_sched.availability import slots
 from perinat_sched.availability import store as ground_store
+from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.ground import Ground
 from perinat_sched.availability.proposal import Proposal
-from perinat_sched.availability.slots import Search, Slot, SlotQuery
-from perinat_sched.booking import slot_request, store
-from perinat_sched.booking.session import Session
+from perinat_sched.availability.slots import Search, Slot, SlotQuery, Survey
+from perinat_sched.booking import rules, slot_request, store
+from perinat_sched.booking.request import Asked, draft
+from perinat_sched.booking.session import Draft, Session
 from perinat_sched.booking.slot_request import SlotsAsked
 from perinat_sched.booking.store import SessionFilter
-from perinat_sched.errors import NotFound
+from perinat_sched.errors import Forbidden, NotFound
 from perinat_sched.intervals import Interval
-from perinat_sched.people.access import Actor, Sight, sight
+from perinat_sched.people.access import Actor, Sight, Subject, may, sight
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory, Site
 from perinat_sched.storage.database import Database
@@ -34,6 +36,21 @@ class Page:
 
     sessions: Sequence[Session]
     next: tuple[datetime, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What booking would find now: where the session would stand, and where else it could."""
+
+    draft: Draft
+    fit: Fit
+    alternatives: Sequence[Slot]  # none where nothing speaks against it
+
+
+def refuse_unless_books(actor: Actor, new: Draft, directory: Directory) -> None:
+    """Raise Forbidden unless the caller may book for this host in this network."""
+    if not may(actor, "book", Subject.of(new.host_site, (), new.network), directory):
+        raise Forbidden
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +115,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=places,
-                network=network or "",
+                networks=[network] if network else [],
             )
         return found, ground
 
@@ -113,11 +130,32 @@ class Enquiries:
 
         Raises InvalidRequest; NotFound where `except_session` is none that the caller sees.
         """
+        query = await self._query(actor, asked)
+        return query, slots.search(await self._ground_of(query, asked.except_session), query)
+
+    async def survey(self, actor: Actor, asked: SlotsAsked) -> tuple[SlotQuery, Survey]:
+        """A search with every start that it looked at. Raises what `search` raises."""
+        query = await self._query(actor, asked)
+        return query, slots.survey(await self._ground_of(query, asked.except_session), query)
+
+    async def trial(self, actor: Actor, asked: Asked) -> Trial:
+        """What booking this would find, without booking it. Raises what `Bookings.book` raises, but BookingRefused."""
+        now = self.clock()
+        new = draft(asked, self.directory, now)
+        refuse_unless_books(actor, new, self.directory)
+        request = rules.Request(draft=new, before=None, own_sites=actor.sites, directory=self.directory, now=now)
+        ground = await self.ground(request.proposal(), new.interval.widened(MARGIN, MARGIN), None)
+        found = fit(ground, request.proposal(), new.start)
+        others: Sequence[Slot] = ()
+        if found.conflicts:
+            others = await self.alternatives(request.elsewhere(), new.start, new.timezone, None)
+        return Trial(draft=new, fit=found, alternatives=others)
+
+    async def _query(self, actor: Actor, asked: SlotsAsked) -> SlotQuery:
         before = await self.get(actor, asked.except_session) if asked.except_session else None
         if before and self.sight(actor, before) != "full":
             raise NotFound
-        query = slot_request.query(asked, self.directory, before)
-        return query, slots.search(await self._ground_of(query, asked.except_session), query)
+        return slot_request.query(asked, self.directory, before)
 
     async def alternatives(
         self, proposal: Proposal, after: datetime, zone: str, except_session: str | None
@@ -143,7 +181,7 @@ class Enquiries:
                 now=self.clock(),
                 window=window,
                 sites=(*proposal.needed, *proposal.optional),
-                network=proposal.network,
+                networks=[proposal.network],
                 except_session=except_session,
             )
 

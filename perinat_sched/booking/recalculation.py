@@ -142,7 +142,9 @@ class Recalculation:
             if result.after is not result.before or _as_held(result.taken) != held.get(result.before.id, set())
         ]
         if changes:
-            await store.replace_all(tx, changes, self.database.resources)
+            await store.replace_many(tx, changes, self.database.resources)
+        moved = [result.after for result in results if result.after.sequence != result.before.sequence]
+        await store.count_series(tx, (session.series for session in moved if session.series), now)
         await store.stamp(tx, in_spell, zones.TZDATA_VERSION)
         await self._record(tx, now, [result for result in results if result.after is not result.before])
         return Outcome.of(results)

@@ -209,6 +209,13 @@ def draft(
 
 def hour(text: str, zone: str, fold: int | None, grid: int, now: datetime) -> tuple[datetime, int, datetime]:
     """The wall time in `zone`, its fold, and the instant (UTC) that a requested start means."""
+    wall, given = wall_time(text, zone, grid, now)
+    start = given or zones.to_utc(wall, zone, fold)
+    return wall, zones.to_local(start, zone).fold, start
+
+
+def wall_time(text: str, zone: str, grid: int, now: datetime) -> tuple[datetime, datetime | None]:
+    """The wall time in `zone` of a requested start, and the instant (UTC) where it is given as one."""
     given = instant("start", text)
     named = given or zones.parse_wall(text, "start")
     if not 2000 <= named.year <= now.year + YEARS_AHEAD:
@@ -216,8 +223,7 @@ def hour(text: str, zone: str, fold: int | None, grid: int, now: datetime) -> tu
     wall = zones.to_local(given, zone).replace(tzinfo=None, fold=0) if given else named
     if wall.second or wall.microsecond or (wall.hour * 60 + wall.minute) % grid:
         raise InvalidRequest.of("start", "Sessions start at multiples of {grid} minutes.", grid=grid)
-    start = given or zones.to_utc(wall, zone, fold)
-    return wall, zones.to_local(start, zone).fold, start
+    return wall, given
 
 
 def _texts(

@@ -67,7 +67,7 @@ class Session:
     """A booked session, as the database knows it."""
 
     id: str
-    uid: str  # iCalendar's, never changes
+    uid: str  # iCalendar's; all sessions of a series share it
     revision: int  # counts every change, answers included: the ETag
     sequence: int  # iCalendar's SEQUENCE: changes of time, sites, rooms, link and status
     status: Status
@@ -89,6 +89,8 @@ class Session:
     join_url: str | None
     access_code: str | None  # for sites that accepted; never in a feed
     override_reason: str | None
+    series: str | None = None  # the id of the series this is an occurrence of
+    recurrence: datetime | None = None  # the wall time (naive) at which its series has it, wherever it was moved to
     cancellation_code: CancellationCode | None = None
     cancellation_reason: str = ""
     created_at: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Literal
@@ -52,7 +53,9 @@ def query(asked: SlotsAsked, directory: Directory, before: Session | None) -> Sl
     host = checks.known("site", asked.sites[0], directory.sites)
     sites = checks.participants(asked.sites[0], {"site": asked.sites[1:], "optional_site": asked.optional_sites})
     kind = checks.known("kind", asked.kind, directory.kinds) if asked.kind is not None else None
-    network = checks.network(asked.network or _common(asked, directory), host, sites)
+    network = checks.network(
+        asked.network or common_network((*asked.sites, *asked.optional_sites), directory), host, sites
+    )
     rooms = checks.rooms(_rooms(asked), asked.sites[0], sites)
     duration = checks.duration(asked.duration_minutes, kind)
     zone = checks.zone(asked.timezone, host)
@@ -84,9 +87,9 @@ def query(asked: SlotsAsked, directory: Directory, before: Session | None) -> Sl
     )
 
 
-def _common(asked: SlotsAsked, directory: Directory) -> str | None:
-    """The first network that all the sites are in: a search need not name it."""
-    sites = [directory.sites[code] for code in (*asked.sites, *asked.optional_sites) if code in directory.sites]
+def common_network(codes: Iterable[str], directory: Directory) -> str | None:
+    """The first network that all these sites are in: who looks for an hour need not name it."""
+    sites = [directory.sites[code] for code in codes if code in directory.sites]
     return next((code for code in directory.networks if all(code in site.networks for site in sites)), None)
 
 

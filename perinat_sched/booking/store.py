@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from perinat_sched import zones
 from perinat_sched.availability.conflicts import Fit
@@ -21,7 +34,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, networks_of
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import holds, meta, participations, sessions
+from perinat_sched.storage.tables import holds, meta, participations, series, sessions
 
 WALL = "%Y-%m-%dT%H:%M"
 
@@ -69,9 +82,25 @@ async def sessions_where(tx: Tx, condition: ColumnElement[bool], *, limit: int |
     chosen = select(sessions.c.id).where(condition)
     if limit is not None:
         chosen = chosen.where(sessions.c.id.in_([row.id for row in rows]))
-    parts: dict[str, list[Participation]] = {}
     query = select(participations).where(participations.c.session_id.in_(chosen)).order_by("session_id", "position")
-    for row in await tx.execute(query):
+    return _whole(rows, await tx.execute(query))
+
+
+async def sessions_of(tx: Tx, ids: Sequence[str]) -> list[Session]:
+    """The sessions of a few ids, likewise; the statements are put once, for feeds that look at one session anew."""
+    rows = (await tx.execute(_OF_IDS, {"ids": ids})).all()
+    return _whole(rows, await tx.execute(_PARTS_OF_IDS, {"ids": ids}))
+
+
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_OF_IDS = select(sessions).where(sessions.c.id.in_(_IDS)).order_by("starts", "id")
+_PARTS_OF_IDS = select(participations).where(participations.c.session_id.in_(_IDS)).order_by("session_id", "position")
+
+
+def _whole(rows: Iterable[Row[Any]], of_all: Iterable[Row[Any]]) -> list[Session]:
+    """Sessions from their rows and those of their participations."""
+    parts: dict[str, list[Participation]] = {}
+    for row in of_all:
         parts.setdefault(row.session_id, []).append(_participation(row))
     return [_session(row, parts.get(row.id, ())) for row in rows]
 
@@ -88,7 +117,10 @@ async def lock_session(tx: Tx, session_id: str) -> Session | None:
 
 
 async def lock_sessions(tx: Tx, condition: ColumnElement[bool]) -> None:
-    """Keep sessions from concurrent change until the transaction ends."""
+    """Keep sessions from concurrent change until the transaction ends.
+
+    In the order of their ids, so that of two who do so one waits for the other.
+    """
     await tx.execute(select(sessions.c.id).where(condition).order_by("id").with_for_update(key_share=True))
 
 
@@ -107,46 +139,55 @@ def hit_by(closure: EnteredClosure) -> ColumnElement[bool]:
 
 async def add(tx: Tx, new: Session, taken: Iterable[Held], resource_ids: Mapping[tuple[str, str], int]) -> None:
     """Insert a session with its participations and holds."""
-    await tx.execute(insert(sessions).values(**_row(new)))
-    await _write_parts(tx, [(new, taken)], resource_ids)
+    await add_many(tx, [(new, taken)], resource_ids)
+
+
+async def add_many(
+    tx: Tx, new: Sequence[tuple[Session, Iterable[Held]]], resource_ids: Mapping[tuple[str, str], int]
+) -> None:
+    """Insert sessions with what they hold. Three statements, whatever their number."""
+    if new:
+        await tx.execute(insert(sessions), [_row(session) for session, _ in new])
+        await _write_parts(tx, new, resource_ids)
 
 
 async def replace(
     tx: Tx, new: Session, taken: Iterable[Held] | None, resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
     """Write a changed session; `taken` None leaves what it holds as it is."""
-    await replace_all(tx, [(new, taken)], resource_ids)
+    await replace_many(tx, [(new, taken)], resource_ids)
 
 
-async def replace_all(
-    tx: Tx,
-    changes: Sequence[tuple[Session, Iterable[Held] | None]],
-    resource_ids: Mapping[tuple[str, str], int],
+async def replace_many(
+    tx: Tx, changed: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    """Write changed sessions, at least one: what they all held is freed before any takes something anew.
+    """Write changed sessions, as `replace` writes one. Five statements, whatever their number.
 
-    The number of statements does not grow with that of sessions.
+    What they all held is freed before any takes something anew, so that they may change places with one another.
     """
-    everyone = [{"row": new.id} for new, _ in changes]
-    freed = [{"row": new.id} for new, taken in changes if taken is not None]
-    rows = [_row(new) | {"row": new.id} for new, _ in changes]
+    if not changed:
+        return
+    everyone = [{"row": session.id} for session, _ in changed]
+    freed = [{"row": session.id} for session, taken in changed if taken is not None]
+    rows = [_row(session) | {"row": session.id} for session, _ in changed]
     await tx.execute(update(sessions).where(sessions.c.id == bindparam("row")), rows)
     await tx.execute(delete(participations).where(participations.c.session_id == bindparam("row")), everyone)
     if freed:
         await tx.execute(delete(holds).where(holds.c.session_id == bindparam("row")), freed)
-    await _write_parts(tx, changes, resource_ids)
+    await _write_parts(tx, changed, resource_ids)
 
 
 async def _write_parts(
-    tx: Tx,
-    changes: Sequence[tuple[Session, Iterable[Held] | None]],
-    resource_ids: Mapping[tuple[str, str], int],
+    tx: Tx, written: Sequence[tuple[Session, Iterable[Held] | None]], resource_ids: Mapping[tuple[str, str], int]
 ) -> None:
-    parts = [_part(new, position) for new, _ in changes for position in range(len(new.participations))]
+    """Participations and holds; these resource by resource, as every writer takes them."""
+    parts = [_part(session, position) for session, _ in written for position in range(len(session.participations))]
     await tx.execute(insert(participations), parts)
-    rows = {(new.id, resource_ids[held.resource]): held for new, taken in changes for held in taken or ()}
+    rows = {(resource_ids[held.resource], session.id): held for session, taken in written for held in taken or ()}
     if rows:
-        await tx.execute(insert(holds), [_hold(*key, rows[key]) for key in sorted(rows)])
+        await tx.execute(
+            insert(holds), [_hold(owner, resource, rows[resource, owner]) for resource, owner in sorted(rows)]
+        )
 
 
 def matching(
@@ -274,6 +315,16 @@ async def stamp(tx: Tx, condition: ColumnElement[bool], tzdata_version: str) -> 
     await tx.execute(update(sessions).where(condition, other).values(tzdata_version=tzdata_version))
 
 
+async def count_series(tx: Tx, ids: Iterable[str], now: datetime) -> None:
+    """Count a change in series whose dates were changed from here: their rule says something else now.
+
+    For who is alone in the database: everybody else locks a series before its sessions.
+    """
+    if chosen := sorted(set(ids)):
+        counted = {"revision": series.c.revision + 1, "sequence": series.c.sequence + 1, "updated_at": now}
+        await tx.execute(update(series).where(series.c.id.in_(chosen)).values(**counted))
+
+
 async def plan_again(tx: Tx, condition: ColumnElement[bool]) -> None:
     """Let delivery look at these sessions again: who reads of them may have changed."""
     await tx.execute(update(sessions).where(condition, sessions.c.status != "cancelled").values(planned_revision=-1))
@@ -297,6 +348,11 @@ def overlapping(window: Interval) -> ColumnElement[bool]:
         sessions.c.ends > window.start,
         sessions.c.starts > window.start - LONGEST_HOLD,
     )
+
+
+def of_series(*series_ids: str) -> ColumnElement[bool]:
+    """The occurrences of these series that were booked, cancelled ones included."""
+    return sessions.c.series.in_(series_ids)
 
 
 def where_site(sites: Iterable[str]) -> ColumnElement[bool]:
@@ -333,6 +389,8 @@ def _row(of: Session) -> dict[str, Any]:
         "join_url": of.join_url,
         "access_code": of.access_code,
         "override_reason": of.override_reason,
+        "series": of.series,
+        "recurrence_id": of.recurrence.strftime(WALL) if of.recurrence else None,
         "cancellation_code": of.cancellation_code,
         "cancellation_reason": of.cancellation_reason,
         "created_at": of.created_at,
@@ -411,6 +469,8 @@ def _session(row: Row[Any], parts: Sequence[Participation]) -> Session:
         join_url=row.join_url,
         access_code=row.access_code,
         override_reason=row.override_reason,
+        series=row.series,
+        recurrence=datetime.fromisoformat(row.recurrence_id) if row.recurrence_id else None,
         cancellation_code=row.cancellation_code,
         cancellation_reason=row.cancellation_reason,
         created_at=row.created_at,

@@ -10,28 +10,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
+from operator import attrgetter
 from typing import Literal
 
-from icalendar import Alarm, Calendar, Event, vCalAddress, vDatetime, vDuration, vText, vUri
-from icalendar.parser import Contentline
+from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration, vText, vUri
 
 from perinat_sched import zones
-from perinat_sched.booking.session import Answer, Participation, Session, Status
-from perinat_sched.feeds import vtimezone
+from perinat_sched.booking.session import Session, Status
+from perinat_sched.feeds import series_calendar, vtimezone
 from perinat_sched.feeds.face import Face, Viewpoint, face
+from perinat_sched.feeds.series_calendar import Component, Shown
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import Detail
+from perinat_sched.series.series import Series
 from perinat_sched.sites.network import Directory, Language
 
 PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
 COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
 
-GAP = "-"  # instead of what is a reader's own
 KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
@@ -45,12 +46,6 @@ _FREE_OR_BUSY: dict[Status, tuple[str, str]] = {  # TRANSP, X-MICROSOFT-CDO-BUSY
     "tentative": ("OPAQUE", "TENTATIVE"),
     "confirmed": ("OPAQUE", "BUSY"),
     "cancelled": ("TRANSPARENT", "FREE"),
-}
-_PARTSTAT: dict[Answer, str] = {
-    "pending": "NEEDS-ACTION",
-    "accepted": "ACCEPTED",
-    "declined": "DECLINED",
-    "tentative": "TENTATIVE",
 }
 
 
@@ -66,32 +61,46 @@ class Cover:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """One session's event, ready to be put between others: as long as the session is at that revision."""
+    """A session's event, or a series' events, ready to be put between others: as long as nothing in them changes."""
 
     start: datetime
-    session: str  # its id
-    clock: vtimezone.Rules | None  # the time zone it is written in; None: UTC
+    name: str  # the id of the session or of the series
+    clocks: frozenset[vtimezone.Rules | None]  # the time zones it is written in; None: UTC
     text: bytes
 
 
 def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) -> Piece:
     """A session at its level of detail. The same arguments give the same bytes."""
-    clock = _clock(session)
+    clock = vtimezone.clock(session.timezone, session.start, session.end)
     seen = face(session, directory, detail, cover.view)
-    event = _event(session, seen, clock, cover.organizer, cover.view.language)
-    return Piece(start=session.start, session=session.id, clock=clock, text=event.to_ical())
+    event = event_of(session, seen, clock, cover.organizer, cover.view.language)
+    return Piece(start=session.start, name=session.id, clocks=frozenset([clock]), text=event.to_ical())
+
+
+def series_piece(
+    cover: Cover, series: Series, sessions: Iterable[tuple[Session, Detail]], directory: Directory
+) -> Piece:
+    """What is shown of a series, its sessions, at least one, at their levels of detail."""
+    shown = [Shown(session=each, seen=face(each, directory, detail, cover.view)) for each, detail in sessions]
+    made = series_calendar.components(series, shown)
+    text = b"".join(series_event(series, one, cover.organizer, cover.view.language).to_ical() for one in made)
+    start = min(one.session.start for one in made)
+    return Piece(start=start, name=series.id, clocks=series_calendar.clocks_of(series, made), text=text)
 
 
 def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
     """A whole calendar: its pieces by start."""
-    ordered = sorted(pieces, key=lambda each: (each.start, each.session))
+    ordered = sorted(pieces, key=attrgetter("start", "name"))
     # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
-    clocks = {vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"), *(each.clock for each in ordered)}
+    clocks = {
+        vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"),
+        *(clock for each in ordered for clock in each.clocks),
+    }
     # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
     # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
     hint = cover.zone if None not in clocks else None
-    head = _head("PUBLISH", cover.name, hint, cover.view.language)
-    return _assembled(head, clocks, (each.text for each in ordered))
+    head = head_of("PUBLISH", cover.name, hint, cover.view.language)
+    return assembled(head, clocks, (each.text for each in ordered))
 
 
 def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
@@ -101,62 +110,11 @@ def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], direct
 
 def publication(components: Iterable[bytes]) -> bytes:
     """A calendar of these components, in UTC and without a name: free/busy."""
-    return _assembled(_head("PUBLISH"), (), components)
-
-
-def invitation(
-    session: Session,
-    directory: Directory,
-    *,
-    method: Literal["REQUEST", "CANCEL"],
-    site: str,
-    attendee: str,
-    organizer: str,
-    language: Language,
-    stamp: datetime,
-) -> bytes:
-    """The calendar part of a mail to one contact of a site (RFC 5546, 6047); the same event as in the site's feed.
-
-    `attendee` is the address the mail goes to, `stamp` the instant (UTC) of sending. A site that no longer takes part
-    is told which session it was, and nothing of what is said in it now.
-    """
-    part = session.participation(site)
-    told = replace(session, status="cancelled") if method == "CANCEL" else session
-    if part is None:
-        told = replace(told, description="", join_url=None, cancellation_reason="", participations=())
-    clock = _clock(told)
-    seen = face(told, directory, "full", Viewpoint(language=language, site=site))
-    known = directory.sites.get(site)
-    own: dict[str, vText | vCalAddress] = {
-        "ATTENDEE": _attendee(attendee, known.name if known else site, part, host=site == session.host_site),
-        "LOCATION": vText(one_line(seen.location)),
-    }
-    event = _with_gaps(told, replace(seen, location=GAP), clock, organizer, language, stamp.astimezone(UTC))
-    for name, value in own.items():
-        event = event.replace(_line(name, vText(GAP)), _line(name, value), 1)
-    return _assembled(_head(method), {clock}, [event])
+    return assembled(head_of("PUBLISH"), (), components)
 
 
 @lru_cache(maxsize=KEPT)
-def _with_gaps(
-    session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language, stamp: datetime
-) -> bytes:
-    """The event of an invitation, all of it that is not its reader's own: those lines are gaps."""
-    event = _event(session, seen, clock, organizer, language)
-    event["DTSTAMP"] = vDatetime(stamp)
-    event["ATTENDEE"] = vText(GAP)
-    whole: bytes = event.to_ical()
-    return whole
-
-
-def _line(name: str, value: vText | vCalAddress) -> bytes:
-    """One property as it stands in a calendar, with the ends of the lines before and after."""
-    line: bytes = Contentline.from_parts(name, value.params, value).to_ical()
-    return b"\r\n" + line + b"\r\n"
-
-
-@lru_cache(maxsize=KEPT)
-def _head(method: Method, name: str | None = None, zone: str | None = None, language: Language = "fr") -> bytes:
+def head_of(method: Method, name: str | None = None, zone: str | None = None, language: Language = "fr") -> bytes:
     """The calendar's own properties: no UID, which vdirsyncer and khal take for the event's (ICS-42)."""
     calendar = Calendar()
     calendar.add("version", "2.0")
@@ -181,32 +139,13 @@ def _head(method: Method, name: str | None = None, zone: str | None = None, lang
     return whole.removesuffix(END)
 
 
-def _assembled(head: bytes, clocks: Iterable[vtimezone.Rules | None], events: Iterable[bytes]) -> bytes:
+def assembled(head: bytes, clocks: Iterable[vtimezone.Rules | None], events: Iterable[bytes]) -> bytes:
     """Time zones before the first event, one a TZID (ICS-11). `None`, a clock without rules, has no component."""
     zoned = sorted((clock for clock in clocks if clock), key=lambda clock: clock.zone)
     return b"".join([head, *(clock.text.encode() for clock in zoned), *events, END])
 
 
-def _clock(session: Session) -> vtimezone.Rules | None:
-    """The clock to write a session's hours in; None: in UTC, because some clients would read another instant.
-
-    So it is where the zone has no rule form, where the start or the end falls into a skipped or repeated hour
-    (TZID cannot say which pass, ICS-16), where the clock changes in between (Evolution adds the length to the wall
-    time: an hour short, ICS-18), and in years for which the zone's present rules do not hold.
-    """
-    clock = vtimezone.rules(session.timezone)
-    if clock is None:
-        return None
-    start, end = (zones.to_local(instant, session.timezone) for instant in (session.start, session.end))
-    if start.utcoffset() != end.utcoffset():
-        return None
-    for instant, local in ((session.start, start), (session.end, end)):
-        if clock.instant(local.replace(tzinfo=None, fold=0)) != instant:
-            return None
-    return clock
-
-
-def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language) -> Event:
+def event_of(session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language) -> Event:
     """One VEVENT. Its DTSTAMP is the revision's, never the hour of rendering (ICS-04)."""
     event = Event()
     event.add("uid", one_line(session.uid))
@@ -227,10 +166,17 @@ def _event(session: Session, seen: Face, clock: vtimezone.Rules | None, organize
     if seen.description:
         event.add("description", paragraph(seen.description))
     if seen.link:
-        event.add("url", vUri(_uri(seen.link)))
+        event.add("url", vUri(uri(seen.link)))
         event.add("conference", _conference(seen.link, language))
     if seen.alarm is not None:
         event.add_component(_alarm(seen.alarm, seen.summary))
+    return event
+
+
+def series_event(series: Series, component: Component, organizer: str, language: Language) -> Event:
+    """One VEVENT of a series."""
+    event = event_of(component.session, component.seen, component.clock, organizer, language)
+    series_calendar.dress(event, component, series)
     return event
 
 
@@ -245,10 +191,10 @@ def _alarm(minutes: int, words: str) -> Alarm:
 
 def _conference(link: str, language: Language) -> vUri:
     """icalendar's own builder quotes the list of features into one value (ICS-34)."""
-    conference = vUri(_uri(link))
+    conference = vUri(uri(link))
     conference.params["VALUE"] = "URI"
     conference.params["FEATURE"] = ["AUDIO", "VIDEO"]
-    conference.params["LABEL"] = _parameter(say(Message("Videoconference"), language))
+    conference.params["LABEL"] = parameter(say(Message("Videoconference"), language))
     conference.params["LANGUAGE"] = language
     return conference
 
@@ -256,22 +202,10 @@ def _conference(link: str, language: Language) -> vUri:
 def mailbox(written: str) -> vCalAddress:
     """The scheduling mailbox, who publishes and invites."""
     name, address = parseaddr(written)
-    organizer = vCalAddress(f"mailto:{_uri(address)}")
+    organizer = vCalAddress(f"mailto:{uri(address)}")
     if name:
-        organizer.params["CN"] = _parameter(name)
+        organizer.params["CN"] = parameter(name)
     return organizer
-
-
-def _attendee(address: str, name: str, part: Participation | None, *, host: bool) -> vCalAddress:
-    """The recipient, a site, as the only attendee (ITIP-04). No reply is asked for until something reads it."""
-    attendee = vCalAddress(f"mailto:{_uri(address)}")
-    required = part is None or part.required
-    attendee.params["CN"] = _parameter(name)
-    attendee.params["CUTYPE"] = "GROUP"
-    attendee.params["ROLE"] = "CHAIR" if host else "REQ-PARTICIPANT" if required else "OPT-PARTICIPANT"
-    attendee.params["PARTSTAT"] = _PARTSTAT[part.answer if part else "pending"]
-    attendee.params["RSVP"] = "FALSE"
-    return attendee
 
 
 def paragraph(text: str) -> str:
@@ -284,11 +218,11 @@ def one_line(text: str) -> str:
     return paragraph(text).replace("\n", " ").replace("\t", " ")
 
 
-def _parameter(text: str) -> str:
+def parameter(text: str) -> str:
     """What may stand in CN or LABEL: few know the escape of a double quote (ICS-35), some take `\\` for one."""
     return one_line(text).replace('"', "'").replace("\\", "/")
 
 
-def _uri(text: str) -> str:
+def uri(text: str) -> str:
     """A URI is written as it is: nothing in it may end the line."""
     return "".join(paragraph(text).split())

@@ -11,22 +11,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
-MOST_READ = 1000  # answers whose headers are kept ready
+MOST_READ = 1000  # different headers of clients
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _QUALITY = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+Headers = tuple[tuple[str, str], ...]
+
+
+class Options(NamedTuple):
     """What a subscriber may ask for in the query of an address; each combination is a variant of its own."""
 
     alarm: int | None = None  # minutes before the start
@@ -42,8 +44,7 @@ class Options:
         return "&".join([*alarm, *([] if self.cancelled else ["cancelled=no"])])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """How a client asks: what it has already, what it takes, and whether it wants the bytes at all."""
 
     if_none_match: str | None = None
@@ -57,7 +58,7 @@ class Published:
     """What a feed's address answers. `body` is empty for 304 and for HEAD."""
 
     status: Literal[200, 304]
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes = b""
 
 
@@ -90,24 +91,45 @@ class Edition:
         return Facts(digest=digest, plain_bytes=len(self.plain), packed_bytes=len(self.packed))
 
 
-def answer(facts: Facts, edition: Edition | None, name: str, asked: Asked) -> Published | None:
-    """200 with the bytes, or 304 for a client that has them, in either coding; None where the bytes are needed.
+class Answers:
+    """What an address answers while an edition is current, each answer made once for all who ask.
 
-    `name` becomes the file's name.
+    304 for a client that has the bytes, in either coding; 200 for others, with the bytes where they are here.
     """
-    if (known := _known(facts, asked)) is not None:
-        return Published(status=304, headers=_always(facts, known))
-    if edition is None and not asked.head:
+
+    def __init__(self, facts: Facts, edition: Edition | None, name: str) -> None:
+        """`name` becomes the file's name."""
+        self._changed_at = facts.changed_at
+        self._etags = [facts.etag(packed=packed) for packed in (False, True)]
+        self._known = {etag: Published(status=304, headers=_always(facts, etag)) for etag in self._etags}
+        self._heads = [Published(status=200, headers=_whole(facts, name, packed)) for packed in (False, True)]
+        bodies = (edition.plain, edition.packed) if edition else ()
+        self._whole = [replace(head, body=body) for head, body in zip(self._heads, bodies, strict=False)]
+
+    def to(self, asked: Asked) -> Published | None:
+        """None where the bytes are needed, and not here."""
+        if (etag := asked.if_none_match) not in self._known:  # most clients send just that
+            etag = self._etag_of(asked)
+        if etag is not None:
+            return self._known[etag]
+        if asked.head:
+            return self._heads[asked.accept_gzip]
+        return self._whole[asked.accept_gzip] if self._whole else None
+
+    def _etag_of(self, asked: Asked) -> str | None:
+        """The ETag of what the client has; None where that is something else, or it does not say."""
+        tags, etag = asked.if_none_match, self._etags[asked.accept_gzip]
+        if tags is not None:  # If-Modified-Since does not count beside it (RFC 9110 § 13.1.3)
+            found = _TAG.findall(tags)  # weak comparison: `W/` does not matter
+            other = self._etags[not asked.accept_gzip]
+            return etag if tags == "*" else next((known for known in (etag, other) if known in found), None)
+        if asked.if_modified_since is not None and self._changed_at is not None:
+            since = http_date(asked.if_modified_since)
+            return etag if since is not None and self._changed_at <= since else None
         return None
-    packed = asked.accept_gzip
-    headers = _whole(facts, name, packed)
-    if edition is None or asked.head:
-        return Published(status=200, headers=headers)
-    return Published(status=200, headers=headers, body=edition.packed if packed else edition.plain)
 
 
-@lru_cache(maxsize=MOST_READ)
-def _whole(facts: Facts, name: str, packed: bool) -> tuple[tuple[str, str], ...]:
+def _whole(facts: Facts, name: str, packed: bool) -> Headers:
     return (
         *_always(facts, facts.etag(packed=packed)),
         ("Content-Type", "text/calendar; charset=utf-8"),
@@ -117,32 +139,7 @@ def _whole(facts: Facts, name: str, packed: bool) -> tuple[tuple[str, str], ...]
     )
 
 
-def _known(facts: Facts, asked: Asked) -> str | None:
-    """The ETag of the edition that the client has; None where it has another, or says nothing."""
-    etag = facts.etag(packed=asked.accept_gzip)
-    if asked.if_none_match is not None:  # If-Modified-Since does not count beside it (RFC 9110 § 13.1.3)
-        if asked.if_none_match in (etag, "*"):
-            return etag
-        tags = _TAG.findall(asked.if_none_match)  # weak comparison: `W/` does not matter
-        other = facts.etag(packed=not asked.accept_gzip)
-        return next((known for known in (etag, other) if known in tags), None)
-    if asked.if_modified_since is not None and facts.changed_at is not None:
-        since = http_date(asked.if_modified_since)
-        return etag if since is not None and facts.changed_at <= since else None
-    return None
-
-
-def http_date(text: str) -> datetime | None:
-    """A date as HTTP writes it; None where it is none."""
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-
-
-@lru_cache(maxsize=MOST_READ)
-def _always(facts: Facts, etag: str) -> tuple[tuple[str, str], ...]:
+def _always(facts: Facts, etag: str) -> Headers:
     """What stands in every answer: 304 carries what a 200 would (RFC 9110 § 15.4.5), and no address leaks."""
     changed = facts.changed_at
     return (
@@ -153,6 +150,15 @@ def _always(facts: Facts, etag: str) -> tuple[tuple[str, str], ...]:
         ("X-Robots-Tag", "noindex"),
         ("Referrer-Policy", "no-referrer"),
     )
+
+
+def http_date(text: str) -> datetime | None:
+    """A date as HTTP writes it; None where it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 @lru_cache(maxsize=MOST_READ)

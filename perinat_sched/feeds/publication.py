@@ -22,16 +22,18 @@ from perinat_sched.availability.store import entered_closures
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Gone, InvalidRequest, NotFound, Unavailable
-from perinat_sched.feeds import calendar, freebusy, store
+from perinat_sched.feeds import calendar, freebusy, pieces, store
 from perinat_sched.feeds.calendar import Cover, Piece
-from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published, answer
+from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.face import Viewpoint
+from perinat_sched.feeds.pieces import Making
 from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing
 from perinat_sched.feeds.store import Feed
 from perinat_sched.feeds.window import Window
 from perinat_sched.intervals import Interval
 from perinat_sched.people import store as people_store
-from perinat_sched.people.access import Actor, feed_detail
+from perinat_sched.people.access import Actor, Detail, feed_detail
+from perinat_sched.series import store as series_store
 from perinat_sched.sites.closures import Calendars, Closure
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database, Tx
@@ -69,10 +71,24 @@ class Publisher:
         Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
         Unavailable where the database is away and nothing is kept.
         """
-        kept = await self._kept((address, options), asked, self.clock())
-        told = answer(kept.facts, kept.edition, kept.standing.feed.of, asked)
+        now = self.clock()
+        if (at_hand := self.at_hand(address, asked, options, now)) is not None:
+            return at_hand
+        kept = await self._kept((address, options), asked, now)
+        told = kept.answers.to(asked)
         assert told is not None, "what is kept answers what was asked"
         return kept.standing.feed, told
+
+    def at_hand(self, address: str, asked: Asked, options: Options, now: datetime) -> tuple[Feed, Published] | None:
+        """The same without waiting for anything, where nothing can have changed; None where that is not known."""
+        kept = self.shelf.get((address, options))
+        if kept is None:
+            return None
+        then, stamp = kept.standing, self.database.changes.stamp()
+        if stamp is None or then.stamp != stamp or not then.since <= now < then.until:
+            return None
+        told = kept.answers.to(asked)
+        return None if told is None else (then.feed, told)
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
@@ -84,8 +100,6 @@ class Publisher:
         if self.shelf.ended(key[0]):
             raise Gone
         kept = self.shelf.get(key)
-        if kept is not None and self._current(kept, now) and self._answers(kept, asked):
-            return kept
         try:
             kept = await self._asked(key, kept, asked, now)
         except (Unavailable, TimeoutError) as error:
@@ -94,22 +108,12 @@ class Publisher:
         self.shelf.put(key, kept)
         return kept
 
-    def _current(self, kept: Kept, now: datetime) -> bool:
-        """Whether nothing can have changed since the database was asked."""
-        then = kept.standing
-        unchanged = then.stamp is not None and then.stamp == self.database.changes.stamp()
-        return unchanged and then.day == now.date() and then.owner.valid(now)
-
-    @staticmethod
-    def _answers(kept: Kept, asked: Asked) -> bool:
-        return kept.edition is not None or answer(kept.facts, None, kept.standing.feed.of, asked) is not None
-
     def _last_good(self, kept: Kept | None, asked: Asked, now: datetime, error: Exception) -> Kept:
         """What the database said last. What has ended by itself meanwhile is gone all the same."""
         self._away_since = self._away_since or now
         if kept is not None and not kept.standing.owner.valid(now):
             raise Gone
-        if kept is None or now - self._away_since >= LAST_GOOD_FOR or not self._answers(kept, asked):
+        if kept is None or now - self._away_since >= LAST_GOOD_FOR or kept.answers.to(asked) is None:
             raise Unavailable from error
         logger.warning("A feed was answered without the database", extra={"action": "feed_from_memory"})
         return kept
@@ -127,32 +131,32 @@ class Publisher:
             listed = await store.listed(tx, shown)
             frame = _digest((self._making, _frame(feed, owner.actor), options.variant, repr(closed)))
             state = _digest((frame, listed))
-            standing = Standing(feed=feed, owner=owner, day=now.date(), stamp=stamp)
+            standing = Standing.of(feed, owner, stamp, now)
             recorded = await store.edition(tx, feed.id, options.variant)
             if recorded is not None and recorded[0] == state:  # since when: it may have been otherwise meanwhile
                 known = Kept(standing=standing, state=state, frame=frame, facts=recorded[1])
                 if kept is not None and kept.state == state:
                     known = replace(kept, standing=standing, facts=recorded[1])
-                if self._answers(known, asked):
+                if known.answers.to(asked) is not None:
                     return known
-            wanted = listed.split(",") if listed else []
+            wanted = pieces.wanted(listed)
             ready = kept.pieces if kept is not None and kept.frame == frame else {}
-            missing = [name.partition(":")[0] for name in wanted if name not in ready]
-            sessions = (
-                await booking_store.sessions_where(
-                    tx, shown if len(missing) > MANY else booking_store.with_ids(missing)
-                )
-                if missing
-                else []
-            )
+            missing = pieces.missing(wanted, ready)
+            if len(missing) > MANY:
+                sessions = await booking_store.sessions_where(tx, shown)
+            else:
+                sessions = await booking_store.sessions_of(tx, missing) if missing else []
+            series = await series_store.with_ids(tx, (session.series for session in sessions if session.series))
         cover = self._cover(feed, options)
         if options.free_busy:
             body = await asyncio.to_thread(self._free_busy, cover, feed, sessions, span, closed)
-            pieces, edition = EMPTY, Edition.of(body)
+            made, edition = EMPTY, Edition.of(body)
         else:
-            pieces, edition = await asyncio.to_thread(self._made, cover, feed, owner.actor, wanted, ready, sessions)
+            making = self._making_of(cover, feed, owner.actor)
+            made = await asyncio.to_thread(making.made, wanted, ready, sessions, series)
+            edition = await asyncio.to_thread(lambda: Edition.of(calendar.feed_of(cover, made.values())))
         facts = await self._recorded(feed.id, options.variant, state, edition.facts(), recorded, now)
-        return Kept(standing=standing, state=state, frame=frame, facts=facts, edition=edition, pieces=pieces)
+        return Kept(standing=standing, state=state, frame=frame, facts=facts, edition=edition, pieces=made)
 
     async def _living(self, tx: Tx, secret_hash: str, now: datetime) -> tuple[Feed, people_store.TokenRow]:
         """The feed at an address and its owner's token, both valid. Raises NotFound and Gone."""
@@ -183,24 +187,13 @@ class Publisher:
         stamp = max([feed.created_at, *(session.updated_at for session in sessions)])
         return freebusy.render(cover, sessions, span, uid=f"{feed.id}@perinat-sched", stamp=stamp, closures=closed)
 
-    def _made(
-        self,
-        cover: Cover,
-        feed: Feed,
-        owner: Actor,
-        wanted: Iterable[str],
-        ready: Mapping[str, Piece],
-        sessions: Iterable[Session],
-    ) -> tuple[Mapping[str, Piece], Edition]:
-        """The pieces that are wanted, by "id:revision", those of `sessions` made now, and the whole of them."""
-        new = {f"{session.id}:{session.revision}": self._piece(cover, feed, owner, session) for session in sessions}
-        pieces = {name: ready[name] if name in ready else new[name] for name in wanted}
-        return pieces, Edition.of(calendar.feed_of(cover, pieces.values()))
+    def _making_of(self, cover: Cover, feed: Feed, owner: Actor) -> Making:
+        """How the pieces of a feed are made: each session at the level of detail that the owner may see today."""
 
-    def _piece(self, cover: Cover, feed: Feed, owner: Actor, session: Session) -> Piece:
-        """A session at the level of detail that the owner may see today."""
-        detail = feed_detail(owner, feed.scope, feed.of, session.subject, feed.detail, self.directory)
-        return calendar.piece(cover, session, detail, self.directory)
+        def detail(session: Session) -> Detail:
+            return feed_detail(owner, feed.scope, feed.of, session.subject, feed.detail, self.directory)
+
+        return Making(cover=cover, directory=self.directory, detail=detail)
 
     async def _recorded(
         self, feed_id: str, variant: str, state: str, made: Facts, before: tuple[str, Facts] | None, now: datetime
@@ -212,7 +205,7 @@ class Publisher:
         if before is not None and before[0] == state and before[1].digest == made.digest:
             return before[1]
         writing = asyncio.create_task(
-            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now))
+            self.database.write(lambda tx: store.record_edition(tx, feed_id, variant, state, made, now, before))
         )
         await asyncio.wait([writing], timeout=RECORD_PATIENCE)
         writing.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, whenever it ends
@@ -271,6 +264,6 @@ def _digest(parts: Iterable[str]) -> str:
 def _software() -> str:
     """What this program is: other sources may make other bytes of the same sessions."""
     package = resources.files("perinat_sched")
-    folders = [package, *(package / name for name in ("booking", "feeds", "locale", "people", "sites"))]
+    folders = [package, *(package / name for name in ("booking", "feeds", "locale", "people", "series", "sites"))]
     files = sorted((file for folder in folders for file in folder.iterdir() if file.is_file()), key=lambda f: f.name)
     return _digest(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)

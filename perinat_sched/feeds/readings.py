@@ -14,7 +14,6 @@ from datetime import datetime
 from perinat_sched.feeds import store
 from perinat_sched.feeds.store import Feed, Reading
 from perinat_sched.storage.database import Database
-from perinat_sched.zones import Clock
 
 LONGEST_NAME = 40  # characters
 
@@ -51,11 +50,10 @@ class Readings:
     """The last reading of each feed in this process, until it is written down."""
 
     database: Database
-    clock: Clock
     _unwritten: dict[str, tuple[datetime, str]] = field(default_factory=dict)
 
-    def note(self, feed_id: str, user_agent: str) -> None:
-        self._unwritten[feed_id] = (self.clock(), user_agent)
+    def note(self, feed_id: str, user_agent: str, now: datetime) -> None:
+        self._unwritten[feed_id] = (now, user_agent)
 
     async def write_down(self) -> None:
         """Once a minute, and at the end."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Self
 
 from perinat_sched.feeds.calendar import Piece
-from perinat_sched.feeds.edition import Edition, Facts, Options
+from perinat_sched.feeds.edition import Answers, Edition, Facts, Options
 from perinat_sched.feeds.store import Feed
 from perinat_sched.people.store import TokenRow
 
@@ -25,11 +27,18 @@ class Standing:
 
     feed: Feed
     owner: TokenRow
-    day: date  # UTC
     stamp: int | None  # of `Changes`, taken before the database was asked
+    since: datetime  # as long as it is the same day (UTC) and the owner's token has not expired
+    until: datetime
+
+    @classmethod
+    def of(cls, feed: Feed, owner: TokenRow, stamp: int | None, now: datetime) -> Self:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        until = min(midnight + timedelta(days=1), owner.expires_at)
+        return cls(feed=feed, owner=owner, stamp=stamp, since=midnight, until=until)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Kept:
     """A variant of a feed as it was then."""
 
@@ -39,6 +48,11 @@ class Kept:
     facts: Facts
     edition: Edition | None = None  # None: nobody has needed the bytes here
     pieces: Mapping[str, Piece] = field(default_factory=dict)  # by "id:revision"
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What its address answers."""
+        return Answers(self.facts, self.edition, self.standing.feed.of)
 
     @property
     def size(self) -> int:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, String, and_, false, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from perinat_sched.booking import store as booking_store
 from perinat_sched.feeds.edition import Facts
@@ -15,9 +30,11 @@ from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Directory, Language, Network, Room, Site
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, sessions
+from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, series, sessions
 
 Scope = Literal["site", "room", "network"]
+
+LATELY = 256  # questions about feeds that are kept as they were put: putting one is dearer than asking it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +92,8 @@ async def add(tx: Tx, feed: Feed, hashed: str) -> None:
 
 async def by_hash(tx: Tx, hashed: str) -> Feed | None:
     """The feed with this hash (SHA-256, hexadecimal), revoked ones included."""
-    return _one(await _where(tx, feeds.c.hash == hashed))
+    row = (await tx.execute(_BY_HASH, {"secret": hashed})).one_or_none()
+    return _feed(row) if row is not None else None
 
 
 async def by_id(tx: Tx, feed_id: str) -> Feed | None:
@@ -95,11 +113,18 @@ async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
     return ended
 
 
+@lru_cache(maxsize=LATELY)
 def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> ColumnElement[bool]:
-    """The sessions that a feed shows on a day (UTC), with or without cancelled ones."""
+    """The sessions that a feed shows on a day (UTC), with or without cancelled ones.
+
+    A series of which one date is within the window is shown with all its dates: its rule, its first date and its
+    exceptions stay as they are while the window moves over it.
+    """
+    within = booking_store.overlapping(window.on(day))
+    running = select(sessions.c.series).where(within, sessions.c.series.is_not(None)).correlate(None)
     ended_late = sessions.c.ends > window.cancelled_since(day) if cancelled else false()
     return and_(
-        booking_store.overlapping(window.on(day)),
+        or_(within, sessions.c.series.in_(running)),
         or_(sessions.c.status != "cancelled", ended_late),
         sessions.c.kind.in_(feed.kinds) if feed.kinds else true(),
         _in_scope(feed),
@@ -119,15 +144,30 @@ def _in_scope(feed: Feed) -> ColumnElement[bool]:
 
 
 async def listed(tx: Tx, condition: ColumnElement[bool]) -> str:
-    """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed."""
-    found = select(sessions.c.id, sessions.c.revision).where(condition).order_by(sessions.c.id).subquery()
-    text = func.aggregate_strings(found.c.id + ":" + found.c.revision.cast(String), ",")
-    return await tx.scalar(select(text)) or ""
+    """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed.
+
+    A date of a series says so: `id:revision:series:revision`.
+    """
+    return await tx.scalar(_listing(condition)) or ""
+
+
+@lru_cache(maxsize=LATELY)
+def _listing(condition: ColumnElement[bool]) -> Select[tuple[str]]:
+    of_series = ":" + series.c.id + ":" + series.c.revision.cast(String)
+    entry = sessions.c.id + ":" + sessions.c.revision.cast(String) + func.coalesce(of_series, "")
+    found = (
+        select(entry.label("entry"))
+        .outerjoin_from(sessions, series, series.c.id == sessions.c.series)
+        .where(condition)
+        .order_by(sessions.c.id)
+        .subquery()
+    )
+    return select(func.aggregate_strings(found.c.entry, ","))
 
 
 async def edition(tx: Tx, feed_id: str, variant: str) -> tuple[str, Facts] | None:
     """What a variant was made from when it was last made (SHA-256), and what is said of it."""
-    row = (await tx.execute(select(feed_editions).where(_is(feed_id, variant)))).one_or_none()
+    row = (await tx.execute(_EDITION, {"of_feed": feed_id, "as_variant": variant})).one_or_none()
     if row is None:
         return None
     return row.state, Facts(
@@ -135,34 +175,47 @@ async def edition(tx: Tx, feed_id: str, variant: str) -> tuple[str, Facts] | Non
     )
 
 
-async def record_edition(tx: Tx, feed_id: str, variant: str, state: str, made: Facts, now: datetime) -> Facts:
+async def record_edition(
+    tx: Tx, feed_id: str, variant: str, state: str, made: Facts, now: datetime, before: tuple[str, Facts] | None
+) -> Facts:
     """Keep what was made; gives it with the instant at which its bytes last changed.
 
-    That rises by a second at least with every change, whatever the clocks of the nodes say: a client compares seconds.
+    `before` is what was last read of it. Where another node has written something else since, that is read again.
     """
-    columns = feed_editions.c
-    locked = select(columns.digest, columns.changed_at).where(_is(feed_id, variant)).with_for_update()
-    before = (await tx.execute(locked)).one_or_none()
-    values: dict[str, Any] = {
-        "state": state,
-        "digest": made.digest,
-        "plain_bytes": made.plain_bytes,
-        "packed_bytes": made.packed_bytes,
-        "changed_at": now.replace(microsecond=0),
-    }
-    if before is None:
-        await tx.execute(insert(feed_editions).values(feed=feed_id, variant=variant, **values))
+    name = {"of_feed": feed_id, "as_variant": variant}
+    if before is not None:
+        told = _dated(made, before[1].digest, before[1].changed_at, now)
+        known = {"known_digest": before[1].digest, "known_since": before[1].changed_at}
+        if (await tx.execute(_IF_KNOWN, name | known | {"state": state, **asdict(told)})).rowcount:
+            return told
+    row = (await tx.execute(_LOCKED, name)).one_or_none()
+    if row is None:
+        told = _dated(made, None, None, now)
+        await tx.execute(insert(feed_editions), {"feed": feed_id, "variant": variant, "state": state, **asdict(told)})
     else:
-        if before.digest == made.digest:
-            values["changed_at"] = before.changed_at
-        else:
-            values["changed_at"] = max(values["changed_at"], before.changed_at + timedelta(seconds=1))
-        await tx.execute(update(feed_editions).where(_is(feed_id, variant)).values(**values))
-    return replace(made, changed_at=values["changed_at"])
+        told = _dated(made, row.digest, row.changed_at, now)
+        await tx.execute(_UPDATE, name | {"state": state, **asdict(told)})
+    return told
 
 
-def _is(feed_id: str, variant: str) -> ColumnElement[bool]:
-    return and_(feed_editions.c.feed == feed_id, feed_editions.c.variant == variant)
+def _dated(made: Facts, digest: str | None, changed_at: datetime | None, now: datetime) -> Facts:
+    """What was made, with the instant since which its bytes are so, where those before had a digest and instant.
+
+    It rises by a second at least with every change, whatever the clocks of the nodes say: a client compares seconds.
+    """
+    if digest == made.digest or changed_at is None:
+        return replace(made, changed_at=changed_at or now.replace(microsecond=0))
+    return replace(made, changed_at=max(now.replace(microsecond=0), changed_at + timedelta(seconds=1)))
+
+
+_BY_HASH = select(feeds).where(feeds.c.hash == bindparam("secret"))
+_THIS = and_(feed_editions.c.feed == bindparam("of_feed"), feed_editions.c.variant == bindparam("as_variant"))
+_EDITION = select(feed_editions).where(_THIS)
+_LOCKED = _EDITION.with_for_update()
+_UPDATE = update(feed_editions).where(_THIS)
+_IF_KNOWN = _UPDATE.where(
+    feed_editions.c.digest == bindparam("known_digest"), feed_editions.c.changed_at == bindparam("known_since")
+)
 
 
 async def readings(tx: Tx, feed_ids: Iterable[str]) -> dict[str, Reading]:

@@ -74,6 +74,9 @@ class Rules:
     zone: str
     halves: tuple[Half, ...]  # STANDARD, then DAYLIGHT if there is one
 
+    def __hash__(self) -> int:
+        return hash(self.zone)  # quickly: a feed asks it of every session
+
     def offset(self, instant: datetime) -> timedelta:
         """The offset from UTC that holds at an instant, by the rules."""
         years = (instant.year - 1, instant.year)
@@ -122,6 +125,22 @@ def rules(zone_name: str) -> Rules | None:
     file = resources.files("tzdata").joinpath("zoneinfo", *zone_name.split("/"))
     halves = parse(file.read_bytes().rstrip(b"\n").rsplit(b"\n", 1)[1].decode("ascii"))
     return Rules(zone=zone_name, halves=halves) if halves else None
+
+
+def clock(zone_name: str, start: datetime, end: datetime) -> Rules | None:
+    """The clock in which to write the hours of something that lasts from `start` to `end` (UTC); None: in UTC, because
+    some clients would read another instant.
+
+    So it is where the zone has no rule form, where the start or the end falls into a skipped or repeated hour
+    (TZID cannot say which pass, ICS-16), where the clock changes in between (Evolution adds the length to the wall
+    time: an hour short, ICS-18), and in years for which the zone's present rules do not hold.
+    """
+    found = rules(zone_name)
+    local = [zones.to_local(instant, zone_name) for instant in (start, end)]
+    if found is None or local[0].utcoffset() != local[1].utcoffset():
+        return None
+    read = [found.instant(hour.replace(tzinfo=None, fold=0)) for hour in local]
+    return found if read == [start, end] else None
 
 
 def parse(footer: str) -> tuple[Half, ...]:

@@ -56,6 +56,11 @@ class Notices:
         following = (page[-1].due_at, page[-1].id) if len(found) > limit else None
         return Page(notices=page, next=following)
 
+    async def backlog(self) -> enquiries_store.Backlog:
+        """How many mails wait, failed, or are to come."""
+        async with self.database.read() as tx:
+            return await enquiries_store.backlog(tx, self.clock())
+
     async def retry(self, actor: Actor, notice_id: str) -> NoticeView:
         """Have a failed notice sent again, at once; the attempts that were made stay counted.
 

@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
 BATCH = 20  # mails over one connection, and at most so many that a death leaves in doubt
-RENDERINGS = 4  # of a mail whose session changes meanwhile, before it waits for the next pass
 
 
 class Delivery:
@@ -73,6 +72,11 @@ class Delivery:
         """What became of mails since the start."""
         return self.settling.tally
 
+    @property
+    def away_until(self) -> datetime | None:
+        """Until when this process leaves a relay alone that does not answer; None: it answered last."""
+        return self._patience.until
+
     # Running
 
     def wake(self) -> None:
@@ -98,6 +102,7 @@ class Delivery:
 
         In turns, so that mails leave however fast sessions change meanwhile.
         """
+        await self.settling.write()  # should the database have been away, longer than a lease even
         await self.planning.plan_odd_weeks()
         await self._take_back()
         while await self._plan_some() + await self.deliver():
@@ -136,7 +141,6 @@ class Delivery:
 
         None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
         """
-        await self.settling.write()  # should the database have been away
         limit = 0 if self._draining else self._patience.limit(self.clock(), self._pace)
         batch = await self._claim(limit) if limit else []
         if not batch:
@@ -203,25 +207,18 @@ class Delivery:
         self._patience.there()
 
     async def _prepare(self, mails: Sequence[Sequence[Notice]]) -> list[Draft]:
-        """Those to be sent, written and noted as handed over; the others are settled, or no longer ours.
+        """Those to be sent, written and noted as handed over; the others are settled, given back, or no longer ours.
 
         They say what holds at the moment they are noted: where a session changes while a mail about it is written,
-        the mail is written again.
+        the mail waits for the next batch, and those that are noted wait for none.
         """
-        ready: list[Draft] = []
-        for _ in range(RENDERINGS):
-            now = self.clock()
-            async with self.database.read() as tx:
-                known = await self.drafting.read(tx, mails)
-            drafts = [draft for mail in mails if (draft := await self._draft(known, mail, now)).rows]
-            noted = await self._noted(drafts, now)
-            ready += [draft for draft, leaves in zip(drafts, noted, strict=True) if leaves]
-            mails = [draft.rows for draft, leaves in zip(drafts, noted, strict=True) if not leaves]
-            if not mails:
-                break
-        else:
-            await self.settling.give_back(mails)
-        return ready
+        now = self.clock()
+        async with self.database.read() as tx:
+            known = await self.drafting.read(tx, mails)
+        drafts = [draft for mail in mails if (draft := await self._draft(known, mail, now)).rows]
+        noted = await self._noted(drafts, now)
+        self.settling.untouched(draft.rows for draft, leaves in zip(drafts, noted, strict=True) if not leaves)
+        return [draft for draft, leaves in zip(drafts, noted, strict=True) if leaves]
 
     async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail; without rows where none is to be sent, or none can be written."""
@@ -247,8 +244,9 @@ class Delivery:
 
 
 def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:
-    """Claimed rows as mails: the reminders of one reader and moment make one, everything else one each."""
+    """Claimed rows as mails: one reader's reminders of one moment, or news of one series; everything else one each."""
     mails: dict[object, list[Notice]] = {}
     for row in claimed:
-        mails.setdefault((row.recipient, row.due_at) if row.kind == "reminder" else row.id, []).append(row)
+        together = row.due_at if row.kind == "reminder" else row.bundle
+        mails.setdefault((row.recipient, together) if together else row.id, []).append(row)
     return list(mails.values())

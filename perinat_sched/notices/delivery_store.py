@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Update, and_, bindparam, exists, or_, select, update
 
 from perinat_sched.booking.session import Session
+from perinat_sched.notices.facts import as_json
 from perinat_sched.notices.notice import Notice, Reason
 from perinat_sched.notices.store import lock, notice_of
 from perinat_sched.storage.database import Tx
@@ -48,13 +49,14 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
     """Lease the notices whose time has come, the oldest first; with a reminder all that make one mail with it.
 
     A reader's mails about one session leave one after the other: while one is in flight the next one waits. Of the
-    reminders of one reader and minute only the first may be claimed by itself, so that two workers never share them.
+    rows that make one mail only the first may be claimed by itself, so that two workers never share them.
     Mails about one session stand together, so that its words are at hand.
     """
     ready = _ready(notices, now)
     sibling = notices.alias("sibling")
+    shares = or_(notices.c.kind == "reminder", notices.c.bundle.is_not(None))
     first = or_(
-        notices.c.kind != "reminder",
+        ~shares,
         ~exists().where(_one_mail(sibling, notices), _ready(sibling, now), sibling.c.id < notices.c.id),
     )
     query = select(notices).where(ready, first).order_by("try_at").limit(limit)  # as in the index: nothing is sorted
@@ -62,7 +64,7 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
     rows = [notice_of(row) for row in await tx.execute(query)]
     if not rows:
         return []
-    leaders = [row.id for row in rows if row.kind == "reminder"]
+    leaders = [row.id for row in rows if row.kind == "reminder" or row.bundle]
     if leaders:
         leader = notices.alias("leader")
         others = select(notices).where(
@@ -85,17 +87,27 @@ def _ready(row: FromClause, now: datetime) -> ColumnElement[bool]:
     in_flight = exists().where(
         other.c.session_id == row.c.session_id, other.c.recipient == row.c.recipient, other.c.state == "leased"
     )
-    return and_(row.c.state == "due", row.c.try_at <= now, ~in_flight)
+    return and_(row.c.state == "due", row.c.try_at <= now, ~in_flight, or_(row.c.bundle.is_(None), ~_incomplete(row)))
+
+
+def _incomplete(row: FromClause) -> ColumnElement[bool]:
+    """Whether what leaves with a row is on its way already, or not all of it is planned."""
+    other, own, sibling = notices.alias(), sessions.alias(), sessions.alias()
+    in_flight = exists().where(
+        other.c.bundle == row.c.bundle, other.c.recipient == row.c.recipient, other.c.state == "leased"
+    )
+    unplanned = exists().where(
+        own.c.id == row.c.session_id,
+        sibling.c.series == own.c.series,
+        sibling.c.planned_revision < sibling.c.revision,
+    )
+    return or_(in_flight, unplanned)
 
 
 def _one_mail(one: FromClause, other: FromClause) -> ColumnElement[bool]:
-    """Whether a row is a reminder to the same reader at the same moment."""
-    return and_(
-        one.c.kind == "reminder",
-        other.c.kind == "reminder",
-        one.c.recipient == other.c.recipient,
-        one.c.due_at == other.c.due_at,
-    )
+    """Whether two rows of one reader leave together: reminders of one moment, news of one series."""
+    reminders = and_(one.c.kind == "reminder", other.c.kind == "reminder", one.c.due_at == other.c.due_at)
+    return and_(one.c.recipient == other.c.recipient, or_(reminders, one.c.bundle == other.c.bundle))
 
 
 async def hand_over(
@@ -118,7 +130,7 @@ async def hand_over(
     noted = [row for (rows, _), good in zip(mails, leaves, strict=True) if good for row in rows]
     if noted:
         shared = {"at": now, "until": until}
-        await tx.execute(_HANDED, [shared | {"row": row.id, "named": row.message_id} for row in noted])
+        await tx.execute(_HANDED, [_as_written(row) | shared for row in noted])
     return leaves
 
 
@@ -129,9 +141,14 @@ _HANDED = (
         handed_at=bindparam("at"),
         leased_until=bindparam("until"),
         message_id=bindparam("named"),
+        facts=bindparam("told"),
         attempts=notices.c.attempts + 1,
     )
 )
+
+
+def _as_written(row: Notice) -> dict[str, Any]:
+    return {"row": row.id, "named": row.message_id, "told": as_json(row.facts)}
 
 
 async def release(tx: Tx, claimed: Sequence[Notice]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_, update
 
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.session import Session
@@ -49,6 +49,31 @@ def _seen_by(actor: Actor, directory: Directory) -> ColumnElement[bool]:
         for network in sorted(actor.networks)
     ]
     return or_(notices.c.site.in_(own), sessions.c.host_site.in_(own), *hosted)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """How far delivery is with its mails."""
+
+    waiting: int  # their time has come
+    waiting_since: datetime | None  # the first of them
+    failed: int
+    to_come: int
+    last_sent: datetime | None
+
+
+async def backlog(tx: Tx, now: datetime) -> Backlog:
+    """Counted in one statement."""
+    c = notices.c
+    open_, late = c.state.in_(("due", "leased")), c.due_at <= now
+    query = select(
+        func.count().filter(open_, late).label("waiting"),
+        func.min(c.due_at).filter(open_, late).label("waiting_since"),
+        func.count().filter(c.state == "failed").label("failed"),
+        func.count().filter(open_, c.due_at > now).label("to_come"),
+        func.max(c.sent_at).label("last_sent"),
+    )
+    return Backlog(**(await tx.execute(query)).mappings().one())
 
 
 async def locked(tx: Tx, notice_id: str) -> tuple[Notice | None, Session | None]:

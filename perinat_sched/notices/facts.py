@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from perinat_sched.notices.notice import About, Concern, Facts, OddPeriod
+from perinat_sched.notices.notice import About, Concern, Facts, OddPeriod, Reminded
 
 
 def as_json(about: About | None) -> dict[str, Any]:
@@ -16,6 +16,8 @@ def as_json(about: About | None) -> dict[str, Any]:
         case Facts():
             told = {name: _text(value) for name, value in asdict(about).items()}
             return told | {"duration": about.duration // timedelta(minutes=1), "sites": list(about.sites)}
+        case Reminded():
+            return asdict(about)
         case Concern():
             return {"concerns": about.site, "over": about.over}
         case OddPeriod():
@@ -37,6 +39,8 @@ def about_of(stored: Mapping[str, Any]) -> About | None:
         return OddPeriod(zone=stored["zone"], other=stored["other"], **span)
     if "over" in stored:  # "declined": as rows of the first release say it
         return Concern(site=stored["concerns" if "concerns" in stored else "declined"], over=stored["over"])
+    if "site" not in stored:
+        return Reminded(code=stored["code"])
     told = {name: datetime.fromisoformat(stored[name]) for name in ("wall", "local") if stored.get(name)}
     return Facts(
         site=stored["site"],
@@ -49,5 +53,7 @@ def about_of(stored: Mapping[str, Any]) -> About | None:
         host=stored["host"],
         lost=stored.get("lost", False),
         zone=stored.get("zone"),
+        code=stored.get("code"),
+        uid=stored.get("uid"),
         **told,
     )

@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from perinat_sched import zones
-from perinat_sched.booking.session import CancellationCode, Participation, Session
+from perinat_sched.booking.session import CancellationCode, Session
 from perinat_sched.i18n import Message
 from perinat_sched.notices.changes import changes, law
 from perinat_sched.notices.layout import Letter, Line, Section
-from perinat_sched.notices.notice import Facts, Notice
+from perinat_sched.notices.notice import FOR_THE_CODE, Facts, Notice
 from perinat_sched.notices.reader import Reader, minutes
-from perinat_sched.notices.readers import THE_BRIDGE, answered_by, leads, reminds_at
+from perinat_sched.notices.readers import THE_BRIDGE, answered_by, code_in
 from perinat_sched.sites.network import Directory, Site
 
 SHORT_NOTICE = timedelta(hours=48)  # calendars and mailboxes may be read later than that (HTTP-09)
@@ -33,13 +33,8 @@ REASONS: dict[CancellationCode, Message] = {
 }
 
 
-def write(notice: Notice, session: Session, directory: Directory, before: Facts | None = None) -> Letter:
-    """The letter of a notice about a session as it is now; `before`: what its reader was last told."""
-    return Words(notice, session, directory, before).letter()
-
-
 class Words:
-    """One reader's words for one session."""
+    """One reader's words for one session as it is now; `before`, `code_before`: what they were last told of it."""
 
     def __init__(
         self,
@@ -47,6 +42,7 @@ class Words:
         session: Session,
         directory: Directory,
         before: Facts | None = None,
+        code_before: str | None = None,
         reader: Reader | None = None,  # whose language and clock it is, where not the site's: another site of theirs
     ) -> None:
         self.notice = notice
@@ -61,6 +57,8 @@ class Words:
         # Who is told that a session is off knows it by the hour last told, whatever became of it since.
         told = notice.news if notice.kind == "cancellation" else None
         self.start = told.start if told else session.start
+        self.code = code_in(notice, session, directory)
+        self.old_code = code_before if self.code and code_before != self.code else None
 
     def letter(self) -> Letter:
         when = self.reader.moment(self.start)
@@ -102,6 +100,8 @@ class Words:
                 return Message("Declined by {site}: {title}, {when}", site=self._concerned(), title=title, when=when)
             case "place-lost":
                 return Message("Place lost: {title}, {when}", title=title, when=when)
+            case "reminder" if self.notice.lead == FOR_THE_CODE:
+                return Message("Access code: {title}, {when}", title=title, when=when)
             case _:
                 return Message("Reminder: {title}, {when}", title=title, when=when)
 
@@ -129,6 +129,10 @@ class Words:
                 )
             case "place-lost":
                 return self._loss()
+            case "reminder" if self.old_code:
+                return Message("The access code has changed: the one you were told before no longer holds.")
+            case "reminder" if self.notice.lead == FOR_THE_CODE:
+                return Message("Your site takes part in this videoconference. Here is its access code.")
             case _:
                 return Message("Your site takes part in this videoconference.")
 
@@ -168,7 +172,7 @@ class Words:
 
     def _short_notice(self) -> bool:
         """Whether what is told concerns the next two days, by the hour told before or the new one."""
-        if self.notice.kind not in ("update", "cancellation", "declined", "place-lost"):
+        if self.notice.kind not in ("update", "cancellation", "declined", "place-lost") and not self.old_code:
             return False
         hours = [self.start, *([self.before.start] if self.before else [])]
         return any(timedelta() <= hour - self.notice.due_at < SHORT_NOTICE for hour in hours)
@@ -198,15 +202,19 @@ class Words:
     # The facts
 
     def _sections(self) -> Iterator[Section]:
-        if self.before and self.notice.news and self.notice.kind != "cancellation":
-            changed = changes(self.reader, self.directory, self.before, self.notice.news)
-            yield Section(heading=self.say(Message("What has changed")), lines=tuple(changed))
+        yield Section(heading=self.say(Message("What has changed")), lines=tuple(self._changes()))
         yield Section(heading=self.say(Message("The videoconference")), lines=tuple(self._facts()))
         if self.notice.kind != "cancellation":
             hours = tuple(self.reader.hours(self.start, self._others()))
             yield Section(heading=self.say(Message("The hour at the other sites")), lines=hours)
         to_ring = Message("To ring now") if self._short_notice() else Message("To answer or to ask")
         yield Section(heading=self.say(to_ring), lines=tuple(self._to_ring()))
+
+    def _changes(self) -> Iterator[Line]:
+        if self.before and self.notice.news and self.notice.kind != "cancellation":
+            yield from changes(self.reader, self.directory, self.before, self.notice.news)
+        if self.old_code:
+            yield self._line(Message("Access code"), f"{self.old_code} → {self.code}")
 
     def _facts(self) -> Iterator[Line]:
         session, kind = self.session, self.directory.kinds.get(self.session.kind)
@@ -241,16 +249,8 @@ class Words:
             yield self._line(Message("Your endpoint"), room.endpoint)
         if self.session.join_url:
             yield self._line(Message("Link"), self.session.join_url, link=True)
-        if self.session.access_code and self._tells_code(self.part):
-            yield self._line(Message("Access code"), self.session.access_code)
-
-    def _tells_code(self, part: Participation | None) -> bool:
-        """The access code stands in the last reminder, and in what is told later than that, to sites that accepted."""
-        tells = self.notice.kind in ("reminder", "invitation", "update")
-        if not tells or part is None or part.answer != "accepted":
-            return False
-        hours = [reminds_at(self.session, lead) for lead in leads(self.session, self.directory)]
-        return self.notice.due_at >= max(hours, default=self.start)
+        if self.code:
+            yield self._line(Message("Access code"), self.code)
 
     def _to_ring(self) -> Iterator[Line]:
         """Whom to ring or write to: the host; for the host itself, the others, or the one it is told of."""

@@ -89,7 +89,7 @@ class SmtpMailer:
 
     def __init__(self, url: str, *, sender: str, data_seconds: float = DATA_SECONDS) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "localhost", parts.port
+        self.host, self._port = parts.hostname or "localhost", parts.port
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._tls = parts.scheme == "smtps"
@@ -107,7 +107,7 @@ class SmtpMailer:
     async def connected(self) -> SMTP:
         """A session with the relay, signed in. Raises Away."""
         smtp = SMTP(
-            hostname=self._host,
+            hostname=self.host,
             port=self._port,
             username=self._user,
             password=self._password,
@@ -121,6 +121,16 @@ class SmtpMailer:
             smtp.close()
             raise Away(f"no relay: {_words(error)}") from error
         return smtp
+
+    async def greeted(self) -> str | None:
+        """Sign in and leave; by which TLS mail travels, None: in the clear. Raises Away."""
+        smtp = await self.connected()
+        secured = smtp.get_transport_info("ssl_object")
+        version: str | None = secured.version() if secured else None
+        with suppress(SMTPException, OSError):
+            await smtp.quit(timeout=5)
+        smtp.close()
+        return version
 
     async def transfer(self, smtp: SMTP, message: bytes, recipient: str) -> None:
         """One mail. Raises aiosmtplib's exceptions before DATA, Refused or TryLater from there on."""

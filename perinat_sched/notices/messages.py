@@ -16,10 +16,12 @@ from functools import lru_cache
 from typing import Literal
 
 from perinat_sched.booking.session import Session
-from perinat_sched.feeds.calendar import invitation
+from perinat_sched.feeds.invitation import invitation
 from perinat_sched.i18n import Message, say
-from perinat_sched.notices import letter, lists, mime
+from perinat_sched.notices import lists, mime, series_letter
+from perinat_sched.notices.bundle import Bundle
 from perinat_sched.notices.layout import Letter, Line, Section, as_html, as_text
+from perinat_sched.notices.letter import Words
 from perinat_sched.notices.notice import Facts, Notice, OddPeriod
 from perinat_sched.notices.readers import answered_by
 from perinat_sched.sites.network import Directory, Site
@@ -39,38 +41,59 @@ def compose(
     *,
     mail_from: str,
     before: Facts | None = None,
+    code_before: str | None = None,
     thread: str | None = None,
     stop_url: str | None = None,
+    bundle: Bundle | None = None,
 ) -> bytes:
     """The whole mail, ready to be handed over.
 
-    `before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation; `stop_url`: where
-    the reader stops reminders. Raises UnsafeHeader when a text cannot stand in the mail's head.
+    `before`, `code_before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation;
+    `stop_url`: where the reader stops reminders; `bundle`: of a series, what it tells. Raises UnsafeHeader when a text
+    cannot stand in the mail's head.
     """
-    written = letter.write(notice, session, directory, before)
+    if bundle and not bundle.alone:
+        written = series_letter.write(bundle, directory)
+    else:
+        written = Words(notice, session, directory, before, code_before).letter()
     written = _with_stop(written, stop_url)
     host = answered_by([session], directory)
     headers = _headers(notice, written, mail_from, host, thread=thread, stop_url=stop_url)
-    return mime.message(headers, _body(notice, session, directory, written, mail_from))
+    return mime.message(headers, _body(notice, session, directory, written, mail_from, bundle))
 
 
 def digest(
-    reminders: Sequence[tuple[Notice, Session]], directory: Directory, *, mail_from: str, stop_url: str | None = None
+    reminders: Sequence[tuple[Notice, Session]],
+    directory: Directory,
+    *,
+    mail_from: str,
+    thread: str | None = None,
+    stop_url: str | None = None,
 ) -> bytes:
-    """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's."""
+    """One mail for the reminders of one reader that fall due together; its Message-ID is the first notice's.
+
+    `thread`: the Message-ID of one invitation, for several would tie their sessions' threads into one.
+    """
     first, _ = reminders[0]
     written = _with_stop(lists.digest(reminders, directory), stop_url)
     host = answered_by([session for _, session in reminders], directory)
-    return mime.message(_headers(first, written, mail_from, host, stop_url=stop_url), _prints(first, written))
+    headers = _headers(first, written, mail_from, host, thread=thread, stop_url=stop_url)
+    return mime.message(headers, _prints(first, written))
 
 
 def warning(
-    notice: Notice, period: OddPeriod, sessions: Sequence[Session], directory: Directory, *, mail_from: str
+    notice: Notice,
+    period: OddPeriod,
+    sessions: Sequence[Session],
+    directory: Directory,
+    *,
+    mail_from: str,
+    thread: str | None = None,
 ) -> bytes:
     """The mail that tells a reader of an odd period."""
     written = lists.odd_hours(notice, period, sessions, directory)
     host = answered_by(sessions, directory)
-    return mime.message(_headers(notice, written, mail_from, host), _prints(notice, written))
+    return mime.message(_headers(notice, written, mail_from, host, thread=thread), _prints(notice, written))
 
 
 def _with_stop(written: Letter, stop_url: str | None) -> Letter:
@@ -123,21 +146,28 @@ def _prints(notice: Notice, written: Letter) -> mime.Part:
     return mime.multipart("alternative", _boundary(notice), _printed(written))
 
 
-def _body(notice: Notice, session: Session, directory: Directory, written: Letter, mail_from: str) -> mime.Part:
+def _body(
+    notice: Notice, session: Session, directory: Directory, written: Letter, mail_from: str, bundle: Bundle | None
+) -> mime.Part:
     if notice.news is None:
         return _prints(notice, written)
     boundary = _boundary(notice)
+    stamp = max(notice.due_at, session.updated_at)  # of the words, not of the attempt: a second copy is the same
     method: Literal["REQUEST", "CANCEL"] = "CANCEL" if notice.kind == "cancellation" else "REQUEST"
-    ics = invitation(
-        session,
-        directory,
-        method=method,
-        site=notice.site,
-        attendee=notice.recipient,
-        organizer=mail_from,
-        language=written.language,
-        stamp=max(notice.due_at, session.updated_at),  # of the words, not of the attempt: a second copy is the same
-    )
+    if bundle:
+        method = bundle.method
+        ics = bundle.calendar(directory, organizer=mail_from, language=written.language, stamp=stamp)
+    else:
+        ics = invitation(
+            session,
+            directory,
+            method=method,
+            site=notice.site,
+            attendee=notice.recipient,
+            organizer=mail_from,
+            language=written.language,
+            stamp=stamp,
+        )
     kind = f"charset=UTF-8; method={method}; component=VEVENT"
     alternatives = [*_printed(written), mime.data(f"text/calendar; {kind}", ics)]
     attachment = mime.data('application/ics; name="invite.ics"', ics, file_name="invite.ics")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -49,6 +49,8 @@ class Facts:
     wall: datetime | None = field(default=None, compare=False)  # the session's, naive
     local: datetime | None = field(default=None, compare=False)  # the reader's, aware
     zone: str | None = field(default=None, compare=False)  # the reader's: whose hour `local` is
+    code: str | None = field(default=None, compare=False)  # the access code, where the mail carried it
+    uid: str | None = field(default=None, compare=False)  # iCalendar's, of a series: a date may go over to another
 
     def tells_as(self, other: Facts) -> bool:
         """Whether both tell a reader the same, the hour on the reader's clock included."""
@@ -66,6 +68,13 @@ class Concern:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reminded:
+    """What a reminder said besides the session as it was."""
+
+    code: str | None  # the access code, where it carried it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OddPeriod:
     """While the clocks of two zones differ otherwise than for most of the year."""
 
@@ -75,7 +84,9 @@ class OddPeriod:
     end: datetime
 
 
-About = Facts | Concern | OddPeriod
+About = Facts | Concern | OddPeriod | Reminded
+
+FOR_THE_CODE = "code"  # in place of a lead time, of a reminder that comes for the access code alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +100,7 @@ class Notice:
     sequence: int  # of the session when this was planned, like the next two
     revision: int
     starts: datetime
-    lead: str = ""  # of a reminder, "P1D"
+    lead: str = ""  # of a reminder, "P1D" or FOR_THE_CODE
     site: str  # the reader's
     recipient: str
     facts: About | None
@@ -106,6 +117,7 @@ class Notice:
     sent_at: datetime | None = None
     last_error: str | None = None  # of a skipped one its Reason
     created_at: datetime
+    bundle: str | None = None  # of a series: the rows of one reader that have it leave together, as one mail
 
     @property
     def reached(self) -> bool:
@@ -126,6 +138,17 @@ class Notice:
     def concern(self) -> Concern | None:
         """Of what the host alone is told: about whom."""
         return self.facts if isinstance(self.facts, Concern) else None
+
+    @property
+    def code(self) -> str | None:
+        """The access code that it carried."""
+        return self.facts.code if isinstance(self.facts, Facts | Reminded) else None
+
+    def carrying(self, code: str | None) -> Notice:
+        """The row with what its mail says of the access code."""
+        if self.kind == "reminder":
+            return replace(self, facts=Reminded(code=code))
+        return replace(self, facts=replace(self.facts, code=code)) if isinstance(self.facts, Facts) else self
 
     @property
     def place(self) -> tuple[int, datetime]:
@@ -200,6 +223,7 @@ def planned(
     lead: str = "",
     facts: About | None = None,
     skipped: Reason | None = None,
+    bundle: str | None = None,
 ) -> Notice:
     """A new row. Everything in it follows from its key and its session: planning it twice plans the same mail."""
     if skipped is None and expires_at <= now:
@@ -223,6 +247,7 @@ def planned(
         try_at=due_at,
         last_error=skipped,
         created_at=now,
+        bundle=bundle,
     )
 
 
@@ -237,11 +262,29 @@ def in_order(rows: Sequence[Notice]) -> list[Notice]:
     return sorted(rows, key=lambda row: row.place)
 
 
+def code_before(notice: Notice, rows: Sequence[Notice]) -> str | None:
+    """The access code that its reader was told last."""
+    reader = notice.recipient.casefold()
+    told = [
+        row for row in rows if row.code and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+    ]
+    return max(told, key=lambda row: row.due_at).code if told else None
+
+
+def uid_of(row: Notice) -> str | None:
+    """Which event of the reader's calendar news is about: that of a series; None: its session's own."""
+    return row.news.uid if row.news else None
+
+
 def told_before(notice: Notice, rows: Sequence[Notice]) -> list[Notice]:
     """The invitations, updates and cancellations its reader already has, or may have, as they were planned."""
-    reader = notice.recipient.casefold()
+    reader, uid = notice.recipient.casefold(), uid_of(notice)
     return [
         row
         for row in in_order(rows)
-        if row.news and row.reached and row.id != notice.id and row.recipient.casefold() == reader
+        if row.news
+        and row.reached
+        and row.id != notice.id
+        and row.recipient.casefold() == reader
+        and (not notice.news or uid_of(row) == uid)
     ]

@@ -23,6 +23,11 @@ class Patience:
         self._in_vain = 0
         self._until: datetime | None = None  # None: as far as we know, the relay is there
 
+    @property
+    def until(self) -> datetime | None:
+        """Until when the relay is left alone, as far as it is known to be away."""
+        return self._until
+
     def limit(self, now: datetime, most: int) -> int:
         """How many mails may be tried now: none while the relay is left alone, then one to ask for it, else `most`.
 

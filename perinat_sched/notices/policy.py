@@ -14,7 +14,19 @@ from datetime import datetime, timedelta
 
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import reminders
-from perinat_sched.notices.notice import About, Address, Concern, Kind, Notice, Reason, fresh, in_order, planned
+from perinat_sched.notices.notice import (
+    About,
+    Address,
+    Concern,
+    Facts,
+    Kind,
+    Notice,
+    Reason,
+    fresh,
+    in_order,
+    planned,
+    uid_of,
+)
 from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, readers_of
 from perinat_sched.sites.network import Directory
 
@@ -50,12 +62,14 @@ def objection(notice: Notice, session: Session, directory: Directory, rows: Sequ
     """Why a claimed notice must not be sent now, the session being as it is; None: it is true and of use."""
     reader = readers_of(session, directory).get(fold(notice.recipient))
     if notice.kind == "reminder":
-        return reminders.against(notice, session, reader)
+        return reminders.against(notice, session, directory, reader)
     if notice.concern:
         gone: Reason = "cancelled" if session.status == "cancelled" else "taken-back"
         return None if notice.concern.site in concerns(session)[notice.kind] else gone
     if any(_after(row, notice) for row in rows):
         return "superseded"
+    if notice.news and notice.news.uid not in (None, session.uid):  # the date has gone over to another series
+        return None if notice.kind == "cancellation" else "superseded"
     if notice.kind == "cancellation":
         return "taken-back" if reader else None
     if reader is None:
@@ -65,7 +79,7 @@ def objection(notice: Notice, session: Session, directory: Directory, rows: Sequ
 
 def _after(row: Notice, notice: Notice) -> bool:
     """Whether `row` is later news for the same reader."""
-    same_reader = row.news and fold(row.recipient) == fold(notice.recipient)
+    same_reader = row.news and fold(row.recipient) == fold(notice.recipient) and uid_of(row) == uid_of(notice)
     return bool(same_reader) and row.state != "skipped" and row.place > notice.place
 
 
@@ -110,14 +124,16 @@ class _Planner:
 
     def _calendar(self) -> Iterator[Notice]:
         """Invitations, updates, cancellations."""
-        told: dict[str, list[Notice]] = {address: [] for address in self.readers}
+        uid = self.session.uid if self.session.series else None
+        told: dict[tuple[str, str | None], list[Notice]] = {(address, uid): [] for address in self.readers}
         for row in self.rows:
             if row.news:
-                told.setdefault(fold(row.recipient), []).append(row)
-        for address, rows in told.items():
-            yield from self._news(self.readers.get(address), rows)
+                told.setdefault((fold(row.recipient), uid_of(row)), []).append(row)
+        for (address, known_as), rows in told.items():
+            gone_over = known_as != uid  # to another series: there it is news, and here it is no more
+            yield from self._news(None if gone_over else self.readers.get(address), rows, gone_over=gone_over)
 
-    def _news(self, reader: Address | None, rows: Sequence[Notice]) -> Iterator[Notice]:
+    def _news(self, reader: Address | None, rows: Sequence[Notice], *, gone_over: bool) -> Iterator[Notice]:
         """For one reader (None: not to come): keep the row that says the truth, skip what waits besides, or add one."""
         standing = [row for row in rows if row.state != "skipped" or row.reached]
         settled = [row for row in standing if not row.waits]
@@ -143,10 +159,12 @@ class _Planner:
             newly_lost = facts.lost and not (reached and reached[-1].news and reached[-1].news.lost)
             change: Kind = "place-lost" if newly_lost else "update"
             yield self._add(change if invited else "invitation", reader, facts=facts, due_at=due_at)
-        elif invited and not self._comes(reached[-1].site):  # else only the address left the configuration
+        # Who comes and is no reader any more has only left the configuration: nothing is cancelled for them.
+        elif invited and (gone_over or not self._comes(reached[-1].site)):
             last = reached[-1]
             to = Address(recipient=last.recipient, site=last.site)
-            yield self._add("cancellation", to, facts=last.facts, due_at=due_at)
+            about = f"{uid_of(last)}:" if gone_over else ""
+            yield self._add("cancellation", to, facts=last.facts, due_at=due_at, about=about)
 
     def _due(self, rows: Sequence[Notice]) -> datetime:
         """When news for a reader is due: the first change that is not told yet sets the hour.
@@ -206,7 +224,19 @@ class _Planner:
             due_at=due_at,
             expires_at=self.session.end + AFTERWARDS,
             facts=facts,
+            bundle=self._bundle(kind, facts),
         )
+
+    def _bundle(self, kind: Kind, facts: About | None) -> str | None:
+        """What leaves with it in one mail: all news of the series, or what the host is told of one site."""
+        if self.session.series is None:
+            return None
+        match facts:
+            case Facts():
+                return facts.uid
+            case Concern():
+                return f"{kind}:{facts.site}:{self.session.uid}"
+        return None
 
 
 def _skippable(row: Notice) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.notice import Address, Facts, Kind
-from perinat_sched.sites.network import Directory, Reminder, Site
+from perinat_sched.notices.notice import Address, Facts, Kind, Notice
+from perinat_sched.sites.network import MINUTES_A_DAY, Directory, Reminder, Site
 
 THE_BRIDGE = ""  # where a site's code stands: the session has lost its bridge
 
@@ -59,7 +59,29 @@ def facts_for(session: Session, directory: Directory, site: str) -> Facts:
         wall=session.wall_start,
         local=zones.to_local(session.start, zone),
         zone=zone,
+        uid=session.uid if session.series else None,
     )
+
+
+def told_of(changes: Iterable[tuple[Session | None, Session]], directory: Directory) -> set[str]:
+    """The sites that are told of changes to sessions (before: None for a new one): whose readers get a mail."""
+    return {site for before, after in changes for site in _told_of(before, after, directory)}
+
+
+def _told_of(before: Session | None, after: Session, directory: Directory) -> Iterator[str]:
+    knew, knows = (readers_of(one, directory) if one else {} for one in (before, after))
+    for address, to in {**knew, **knows}.items():
+        same = before is not None and address in knew and address in knows
+        if not same or before is None or _says(before, directory, knew[address]) != _says(after, directory, to):
+            yield to.site
+    for kind, sites in concerns(after).items():
+        if set(sites) - set(concerns(before)[kind] if before else ()) and contacts(directory, after.host_site):
+            yield after.host_site
+
+
+def _says(session: Session, directory: Directory, to: Address) -> tuple[Facts, str | None]:
+    facts = facts_for(session, directory, to.site)
+    return facts, facts.uid
 
 
 def concerns(session: Session) -> dict[Kind, list[str]]:
@@ -91,3 +113,34 @@ def reminds_at(session: Session, lead: Reminder) -> datetime:
         return session.start - lead.rest
     wall = session.wall_start - timedelta(days=lead.days)
     return wall.replace(tzinfo=zones.zone(session.timezone)).astimezone(UTC) - lead.rest
+
+
+def falls_due(session: Session, lead: Reminder, directory: Directory, site: str) -> datetime:
+    """When (UTC) the readers at a site are reminded: at their lead time, or the evening before, should that be night.
+
+    Earlier rather than later, so that nobody is left with less time than the kind gives them (MAIL-08).
+    """
+    due_at, night, known = reminds_at(session, lead), directory.quiet_hours, directory.sites.get(site)
+    if night is None or known is None:
+        return due_at
+    local = zones.to_local(due_at, known.timezone).replace(tzinfo=None)
+    since = (local.hour * 60 + local.minute - night.begins) % MINUTES_A_DAY
+    if since >= (night.ends - night.begins) % MINUTES_A_DAY:
+        return due_at
+    evening = local.replace(second=0) - timedelta(minutes=since)
+    return zones.to_utc_again(evening, known.timezone, fold=0)
+
+
+def code_at(session: Session, directory: Directory, site: str, at: datetime) -> str | None:
+    """The access code, for a site that has accepted; from the last reminder's hour on, or at once without reminders."""
+    part = session.participation(site)
+    if part is None or part.answer != "accepted":
+        return None
+    hours = [falls_due(session, lead, directory, site) for lead in leads(session, directory)]
+    return session.access_code if at >= max(hours, default=at) else None
+
+
+def code_in(notice: Notice, session: Session, directory: Directory) -> str | None:
+    """The access code, where a mail carries it: the last reminder, and what is told later than that."""
+    carries = notice.kind in ("reminder", "invitation", "update")
+    return code_at(session, directory, notice.site, notice.due_at) if carries else None

@@ -58,9 +58,13 @@ class Settling:
         for row in mail:
             self.tally.sent[row.kind] += 1
 
-    async def give_back(self, mails: Iterable[Sequence[Notice]]) -> None:
-        """Claimed and not begun: others may have them. Writes down what the relay has taken, too."""
+    def untouched(self, mails: Iterable[Sequence[Notice]]) -> None:
+        """Claimed and not begun: others may have them, once that is written down with what the relay takes."""
         self._untouched += [row for mail in mails for row in mail]
+
+    async def give_back(self, mails: Iterable[Sequence[Notice]]) -> None:
+        """Claimed and not begun: others may have them now. Writes down what the relay has taken, too."""
+        self.untouched(mails)
         await self.write()
 
     async def write(self) -> None:

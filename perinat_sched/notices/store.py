@@ -6,21 +6,23 @@ skips what is locked. On SQLite a write transaction is alone anyway.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.session import Session
 from perinat_sched.intervals import Interval
+from perinat_sched.notices.bundle import Course
 from perinat_sched.notices.facts import about_of, as_json
 from perinat_sched.notices.notice import Notice, OddPeriod
 from perinat_sched.notices.policy import Plan
+from perinat_sched.series import store as series_store
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import notices, sessions
+from perinat_sched.storage.tables import notices, series, sessions
 from perinat_sched.storage.tables import unsubscribed as unsubscribed_addresses
 
 _COLUMNS = [column.name for column in notices.columns]
@@ -59,9 +61,10 @@ async def write(tx: Tx, plans: Sequence[tuple[Session, Plan]]) -> None:
     """Write what was planned, and up to which revision."""
     await add(tx, [row for _, plan in plans for row in plan.new])
     for row in (row for _, plan in plans for row in plan.changed):
-        values = {"state": row.state, "site": row.site, "facts": as_json(row.facts), "last_error": row.last_error}
-        lease = {"lease": row.lease, "leased_until": row.leased_until}
-        await tx.execute(update(notices).where(notices.c.id == row.id).values(values | lease))
+        values: dict[str, Any] = {"state": row.state, "site": row.site, "facts": as_json(row.facts)}
+        values |= {"due_at": row.due_at, "try_at": row.try_at, "last_error": row.last_error}
+        values |= {"lease": row.lease, "leased_until": row.leased_until}
+        await tx.execute(update(notices).where(notices.c.id == row.id).values(values))
     if plans:
         planned = update(sessions).where(sessions.c.id == bindparam("row"))
         revisions = [{"row": session.id, "planned_revision": session.revision} for session, _ in plans]
@@ -84,6 +87,16 @@ async def zones_of_sessions(tx: Tx, span: Interval) -> list[str]:
 
 async def sessions_by_id(tx: Tx, ids: Sequence[str]) -> list[Session]:
     return await booking.sessions_where(tx, sessions.c.id.in_(ids))
+
+
+async def courses(tx: Tx, session_ids: Sequence[str], uids: Collection[str]) -> dict[str, Course]:
+    """The series that sessions are in, and those of some UIDs, with all their sessions, by UID. Three statements."""
+    theirs = select(sessions.c.series).where(sessions.c.id.in_(session_ids))
+    known = await series_store.where(tx, or_(series.c.id.in_(theirs), series.c.uid.in_(sorted(uids))))
+    found: dict[str, list[Session]] = {one.id: [] for one in known}
+    for session in await booking.sessions_where(tx, sessions.c.series.in_(sorted(found))):
+        found[session.series or ""].append(session)
+    return {one.uid: Course(series=one, sessions=found[one.id]) for one in known}
 
 
 async def sessions_of(tx: Tx, period: OddPeriod) -> list[Session]:

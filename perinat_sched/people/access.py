@@ -27,6 +27,7 @@ Action = Literal[
     "answer",  # of a SiteRef with its session
     "close",  # of a SiteRef, RoomRef or BridgeRef: enter and remove closures
     "feed",  # of a FeedScope
+    "figures",  # of a NetworkRef: what it did in a year
     "tokens",
     "audit",
 ]
@@ -80,6 +81,13 @@ class BridgeRef:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkRef:
+    """A network, by its code."""
+
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedScope:
     """What a feed shows: the sessions of a site, person, room or network."""
 
@@ -87,7 +95,7 @@ class FeedScope:
     of: str
 
 
-Object = Subject | SiteRef | RoomRef | BridgeRef | FeedScope | None
+Object = Subject | SiteRef | RoomRef | BridgeRef | NetworkRef | FeedScope | None
 Rule = Callable[[Actor, Object, Directory], bool]
 
 
@@ -191,6 +199,11 @@ def _subscribes(actor: Actor, object: Object, directory: Directory) -> bool:
     return False
 
 
+def _coordinates(actor: Actor, object: Object, directory: Directory) -> bool:
+    """An own network."""
+    return isinstance(object, NetworkRef) and object.network in actor.networks
+
+
 _TABLE: Mapping[Action, tuple[Rule, Rule]] = {
     # action          coordinator  clinician
     "read_directory": (_everybody, _everybody),
@@ -202,6 +215,7 @@ _TABLE: Mapping[Action, tuple[Rule, Rule]] = {
     "answer": (_acts_for, _nobody),
     "close": (_keeps, _nobody),
     "feed": (_publishes, _subscribes),
+    "figures": (_coordinates, _nobody),
     "tokens": (_nobody, _nobody),
     "audit": (_nobody, _nobody),
 }

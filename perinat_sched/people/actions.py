@@ -15,23 +15,25 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
 from typing import get_args
 
 from perinat_sched import texts
-from perinat_sched.errors import FieldError, InvalidRequest, NotFound, Unauthenticated
+from perinat_sched.errors import FieldError, Gone, InvalidRequest, NotFound, Unauthenticated
 from perinat_sched.i18n import Message
 from perinat_sched.people import store
 from perinat_sched.people.access import Actor, Role
 from perinat_sched.people.store import TokenRow
 from perinat_sched.sites.network import Directory
-from perinat_sched.storage import audit
+from perinat_sched.storage import audit, idempotency
 from perinat_sched.storage.database import Database, Tx
+from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.zones import Clock
 
 PREFIX = "ps_"  # recognisable, so that a token left in a text or a repository can be found
 ROLES: tuple[Role, ...] = get_args(Role)
 VALID_FOR = timedelta(days=365)
-BY_COMMAND = "system"  # tokens are made and revoked at the command line, where nobody is signed in
+BY_COMMAND = "system"  # at the command line nobody is signed in
 _TOKEN = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base64url
 
 
@@ -53,11 +55,14 @@ class Tokens:
         email: str | None = None,
         expires: date | None = None,
         name: str,
+        by: str = BY_COMMAND,
+        key: IdempotencyKey | None = None,
     ) -> tuple[str, TokenRow]:
-        """A new token (the only time it is known) and its row.
+        """A new token (the only time it is known) and its row. `by`: the token of who makes it.
 
         `expires` is its last day, in UTC, and may be past; without it, it is valid for 365 days. Raises
-        InvalidRequest; unknown sites and networks are named all at once.
+        InvalidRequest; unknown sites and networks are named all at once. Raises Gone where the same request, by its
+        `key`, made it before: a secret is not kept, so it cannot be shown again.
         """
         now = self.clock().replace(microsecond=0)
         row = TokenRow(
@@ -76,8 +81,12 @@ class Tokens:
         token = PREFIX + secrets.token_urlsafe(32)
 
         async def save(tx: Tx) -> None:
+            if key and await idempotency.claim(tx, key, now):
+                raise Gone(Message("This token was made already, and its secret is shown only once."))
             await store.add(tx, row, _hash(token))
-            await _record(tx, now, "token_created", row)
+            await _record(tx, now, by, "token_created", row)
+            if key:
+                await idempotency.settle(tx, key, StoredAnswer(status=HTTPStatus.CREATED, body=row.id, headers={}))
 
         await self.database.write(save)
         return token, row
@@ -95,8 +104,8 @@ class Tokens:
             raise NotFound(Message("There is no token {id}: `token list` shows them all.", id=token_id))
         return row
 
-    async def revoke(self, token_id: str) -> None:
-        """Refuse a token from now on; doing it twice changes nothing. Raises NotFound."""
+    async def revoke(self, token_id: str, *, by: str = BY_COMMAND) -> None:
+        """Refuse a token from now on; doing it twice changes nothing. `by`: the token of who does. Raises NotFound."""
         now = self.clock()
 
         async def save(tx: Tx) -> None:
@@ -104,7 +113,7 @@ class Tokens:
             if row is None:
                 raise NotFound(Message("There is no token {id}: `token list` shows them all.", id=token_id))
             if await store.revoke(tx, token_id, now):
-                await _record(tx, now, "token_revoked", row)
+                await _record(tx, now, by, "token_revoked", row)
 
         await self.database.write(save)
 
@@ -172,11 +181,11 @@ def _pointless(row: TokenRow) -> list[FieldError]:
     return []
 
 
-async def _record(tx: Tx, at: datetime, action: str, row: TokenRow) -> None:
+async def _record(tx: Tx, at: datetime, by: str, action: str, row: TokenRow) -> None:
     await audit.record(
         tx,
         at=at,
-        actor=BY_COMMAND,
+        actor=by,
         action=action,
         object_type="token",
         object_id=row.id,

@@ -70,15 +70,15 @@ class SignIns:
         )
         await self.database.write(lambda tx: store.ask(tx, request))
 
-    async def links(self, tokens: Sequence[TokenRow]) -> list[str]:
-        """A new link's secret for each of these tokens: the only time they are known."""
+    async def links(self, tokens: Sequence[TokenRow], *, by: str = "system") -> list[str]:
+        """A new link's secret for each of these tokens: the only time they are known. `by`: the token of who asks."""
         now = self.clock()
         made = [(secrets.token_urlsafe(32), token) for token in tokens]
 
         async def save(tx: Tx) -> None:
             for secret, token in made:
                 await store.add_link(tx, _hash(secret), token.id, at=now, until=now + LINK_HOLDS)
-                await _record(tx, now, "system", "sign_in_link_created", token)
+                await _record(tx, now, by, "sign_in_link_created", token)
 
         await self.database.write(save)
         return [secret for secret, _ in made]

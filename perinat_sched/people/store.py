@@ -5,12 +5,12 @@ Of every secret (token, link, cookie) only the SHA-256 is here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from perinat_sched.people.access import Actor, Role
 from perinat_sched.sites.network import Language
@@ -101,13 +101,22 @@ async def by_hash(tx: Tx, hashed: str) -> TokenRow | None:
 
 async def by_id(tx: Tx, token_id: str) -> TokenRow | None:
     """The token with this id, whether or not it is still valid."""
-    return _token((await tx.execute(select(tokens).where(tokens.c.id == token_id))).one_or_none())
+    return _token((await tx.execute(_BY_ID, {"token": token_id})).one_or_none())
+
+
+_BY_ID = select(tokens).where(tokens.c.id == bindparam("token"))  # asked whenever a feed is made
 
 
 async def every(tx: Tx) -> Sequence[TokenRow]:
     """All tokens, the oldest first."""
     rows = await tx.execute(select(tokens).order_by(tokens.c.created_at, tokens.c.id))
     return [_read(row) for row in rows]
+
+
+async def names(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
+    """Whom some tokens were made for."""
+    rows = await tx.execute(select(tokens.c.id, tokens.c.name).where(tokens.c.id.in_(sorted(token_ids))))
+    return {row.id: row.name for row in rows}
 
 
 async def revoke(tx: Tx, token_id: str, at: datetime) -> bool:

@@ -109,6 +109,10 @@ class Calendars:
         """When a room is busy elsewhere: its own calendar, as far as it overlaps `window`."""
         return self._kept(code, self.room_zones.get(code, "UTC"), window)
 
+    def of_calendar(self, name: str, zone: str, window: Interval) -> list[Closure]:
+        """What one file says, its days being those of `zone`; nothing where there is no such file."""
+        return self._kept(name, zone, window)
+
     def _kept(self, name: str, zone: str, window: Interval) -> list[Closure]:
         kept = self.agendas.get(name)
         if kept is None:

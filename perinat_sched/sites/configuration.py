@@ -22,6 +22,7 @@ from perinat_sched.sites.network import (
     Limits,
     Network,
     OpeningHours,
+    QuietHours,
     Reminder,
     Room,
     Site,
@@ -170,6 +171,18 @@ def read_lead_times(table: Table, key: str, default: tuple[Reminder, ...]) -> tu
         if any((lead.days, lead.rest) == (other.days, other.rest) for other in leads[:index]):
             table.complain(key, f'"{lead.text}" is named twice', "remove one of them")
     return tuple(sorted(leads, key=lambda lead: (lead.days, lead.rest), reverse=True))
+
+
+def read_quiet_hours(table: Table, key: str) -> QuietHours | None:
+    """From when until when nobody is reminded, `["21:00", "07:00"]`; none unless given."""
+    hours = table.texts(key, values.clock)
+    if not hours:
+        return None
+    if len(hours) != 2 or len({minute % MINUTES_A_DAY for minute in hours}) != 2:
+        table.complain(key, "is no night", 'write when it begins and when it ends: ["21:00", "07:00"]')
+        return None
+    begins, ends = hours
+    return QuietHours(begins=begins, ends=ends)
 
 
 def _site(table: Table, taken: dict[str, str], networks: Collection[str], calendars: Collection[str]) -> Site:

@@ -19,6 +19,7 @@ from perinat_sched.reading import LONGEST_TEXT, Wrong
 from perinat_sched.sites.agenda import Agenda, parsed, reason
 
 MOST_COMPONENTS = 2_000
+MOST_VALUES = 30_000  # lines, and values that commas part: reading more takes longer than a file has
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # of an event
 FAR_YEAR = 2050  # tried too: a rule is worked out from its beginning, so that each year costs more than the one before
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -117,6 +118,8 @@ def _called(number: int, event: icalendar.Event) -> str:
 def _parsed(data: bytes) -> icalendar.Calendar:
     if data.upper().count(b"BEGIN:") > MOST_COMPONENTS:
         raise Wrong(f"has more than {MOST_COMPONENTS} components", "remove past events from it")
+    if data.count(b"\n") + data.count(b",") > MOST_VALUES:
+        raise Wrong(f"has more than {MOST_VALUES} lines and listed values", "remove past events from it")
     try:
         found = icalendar.Calendar.from_ical(data, multiple=True)  # bytes: of a text it would open a file
     except MemoryError:

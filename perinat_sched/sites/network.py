@@ -65,6 +65,14 @@ class Reminder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class QuietHours:
+    """The night in which nobody is reminded, in minutes of the reader's local day."""
+
+    begins: int
+    ends: int  # of the next day where it is not later
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
     """A kind of session: its names, its neutral title, its usual length."""
 
@@ -149,6 +157,7 @@ class Directory:
     sites: Mapping[str, Site]
     rooms: Mapping[str, Room]
     defaults: Defaults
+    quiet_hours: QuietHours | None = None
 
     def bridges_of(self, network: str) -> list[Bridge]:
         """The bridges a network's sessions may use, the preferred one first."""

@@ -66,9 +66,40 @@ async def record_all(
     await tx.execute(insert(audit), rows)
 
 
-async def read(tx: Tx, *, after: int | None, limit: int) -> list[AuditRow]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What a reading of the audit is narrowed to; instants are in UTC."""
+
+    actor: str | None = None
+    action: str | None = None
+    object_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Wanted()
+
+
+async def read(tx: Tx, wanted: Wanted = EVERYTHING, *, after: int | None, limit: int) -> list[AuditRow]:
     """The newest rows first; `after` is the id of the last row of the page before."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    for name in ("actor", "action", "object_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(audit.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(audit.c.at < wanted.until)
     if after is not None:
         query = query.where(audit.c.id < after)
+    return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]
+
+
+async def of_object(tx: Tx, object_type: str, object_id: str, *, since: datetime) -> list[AuditRow]:
+    """What was done to one object, which did not exist before `since`; the oldest first."""
+    query = (
+        select(audit)
+        .where(audit.c.at >= since, audit.c.object_type == object_type, audit.c.object_id == object_id)
+        .order_by(audit.c.id)
+    )
     return [AuditRow(**row) for row in (await tx.execute(query)).mappings()]

@@ -1,6 +1,6 @@
 """What has changed: whether something read from the database may be used again without asking it.
 
-Whatever a feed shows, and whether it may be read, stands in four tables. The database counts what changes in them
+Whatever a feed shows, and whether it may be read, stands in five tables. The database counts what changes in them
 (triggers, so every program counts), and each process looks at the count twice a second (`Database.watch`). So what was
 read may be used again while the last look began less than a second ago and found nothing new: no node shows longer
 than a second what another has changed. While nobody looks, or the database is away, nothing may be used unasked.
@@ -38,11 +38,12 @@ _COUNTED = {
     "tokens": "DELETE OR UPDATE",
     "feeds": "DELETE OR UPDATE",
     "closures": "INSERT OR DELETE",
+    "series": "UPDATE",  # a new one comes with sessions
 }
 _WRITES = re.compile(
     r"\s*(?:INSERT INTO|DELETE FROM) (?:sessions|closures)\b"
     r"|\s*UPDATE sessions SET .*\brevision="
-    r"|\s*UPDATE (?:tokens|feeds)\b",
+    r"|\s*UPDATE (?:tokens|feeds|series)\b",
     re.DOTALL,
 )
 
@@ -59,35 +60,43 @@ _PRESENT = {
 }
 
 
-def _sqlite_triggers() -> dict[str, str]:
+def _sqlite_triggers(*tables: str) -> dict[str, str]:
     """Each name with its statement: SQLite knows one event a trigger."""
     return {
         name: f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {_COUNT_ONE}; END"
-        for table, events in _COUNTED.items()
-        for event in events.split(" OR ")
+        for table in tables
+        for event in _COUNTED[table].split(" OR ")
         for name in [f"changed_{table}_{event.split()[0].lower()}"]
     }
 
 
 def creation(dialect: str) -> list[str]:
-    """The statements that make the database count."""
+    """The statements that make what the database counts with."""
     if dialect == "sqlite":
-        return list(_sqlite_triggers().values())
+        return []
     return [
         "CREATE SEQUENCE changes",
         "CREATE FUNCTION changed() RETURNS trigger LANGUAGE plpgsql AS "
         "$$BEGIN PERFORM nextval('changes'); RETURN NULL; END$$",
-        *(
-            f"CREATE TRIGGER changed_{table} AFTER {events} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION changed()"
-            for table, events in _COUNTED.items()
-        ),
+    ]
+
+
+def counting(dialect: str, *tables: str) -> list[str]:
+    """The statements that make it count what changes in these tables."""
+    if dialect == "sqlite":
+        return list(_sqlite_triggers(*tables).values())
+    return [
+        f"CREATE TRIGGER changed_{table} AFTER {_COUNTED[table]} ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION changed()"
+        for table in tables
     ]
 
 
 def removal(dialect: str) -> list[str]:
-    """The statements that take back what `creation` made."""
+    """The statements that take back all of it."""
     if dialect == "sqlite":
-        return [*(f"DROP TRIGGER {name}" for name in _sqlite_triggers()), "DELETE FROM meta WHERE key = 'changes'"]
+        gone = [f"DROP TRIGGER IF EXISTS {name}" for name in _sqlite_triggers(*_COUNTED)]
+        return [*gone, "DELETE FROM meta WHERE key = 'changes'"]
     return ["DROP FUNCTION changed() CASCADE", "DROP SEQUENCE changes"]
 
 
@@ -98,7 +107,7 @@ def writes(statement: str) -> bool:
 
 async def counts(tx: AsyncConnection) -> bool:
     """Whether the database counts: a copy that lost its triggers does not."""
-    wanted = len(_COUNTED if tx.dialect.name == "postgresql" else _sqlite_triggers())
+    wanted = len(_COUNTED if tx.dialect.name == "postgresql" else _sqlite_triggers(*_COUNTED))
     return bool(await tx.scalar(text(_PRESENT[tx.dialect.name])) == wanted)
 
 

@@ -26,7 +26,7 @@ SHUTDOWN = ("57P01", "57P02")  # by an administrator, by a crash: this connectio
 CONTENTION = ("40001", "40P01", "55P03")  # serialisation failure, deadlock, lock timeout
 EXCLUSION_VIOLATION = "23P01"
 UNIQUE_VIOLATION = "23505"
-WRITTEN_AT_ONCE = ("pk_idempotency", "pk_feed_editions", "pk_feed_readings")
+WRITTEN_AT_ONCE = ("pk_idempotency", "pk_feed_editions", "pk_feed_readings", "pk_audit_seals", "pk_meta")
 
 # Primary result codes (https://www.sqlite.org/rescode.html): busy, readonly, ioerr, corrupt, full, cantopen, notadb
 SQLITE_AWAY = (

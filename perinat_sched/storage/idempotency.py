@@ -6,6 +6,7 @@ transaction, so that of a hundred identical requests at once one acts and the ot
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,11 @@ class IdempotencyKey:
     route: str
     key: str
     fingerprint: str  # SHA-256 of the request's body
+
+    @classmethod
+    def of(cls, token: str, route: str, key: str, meant: str) -> IdempotencyKey:
+        """The key of a request that means `meant`."""
+        return cls(token=token, route=route, key=key, fingerprint=hashlib.sha256(meant.encode()).hexdigest())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,15 +85,61 @@ sessions = Table(
     Column("cancellation_reason", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("series", String(36)),  # the id of a row of `series`, if it is an occurrence
+    Column("recurrence_id", String(16)),  # the wall time at which the series has it
     Column("planned_revision", Integer, nullable=False, server_default="-1"),  # up to which notices are planned
     Index(None, "starts", "id"),
     Index(None, "network", "starts"),
+    Index(None, "series"),
     Index(
         None,
         "planned_revision",  # whose notices are not planned yet: a handful at any time
         sqlite_where=text("planned_revision < revision"),
         postgresql_where=text("planned_revision < revision"),
     ),
+)
+
+series = Table(  # what a series is asked for; its occurrences are sessions
+    "series",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("uid", String(100), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("network", String(40), nullable=False),
+    Column("host_site", String(40), nullable=False),
+    Column("wall_start", String(16), nullable=False),  # of the first occurrence
+    Column("timezone", String(60), nullable=False),
+    Column("fold", Integer),  # what a repeated hour means; None: it was not said
+    Column("duration_minutes", Integer, nullable=False),
+    Column("required_sites", JSON, nullable=False),
+    Column("optional_sites", JSON, nullable=False),
+    Column("rooms", JSON, nullable=False),
+    Column("join_url", Text),
+    Column("access_code", Text),
+    Column("override_reason", Text),
+    Column("rrule", Text),  # or `dates`
+    Column("dates", JSON, nullable=False),
+    Column("exclude", JSON, nullable=False),
+    Column("exclude_holidays_of", JSON, nullable=False),
+    Column("on_conflict", String(10), nullable=False),
+    Column("override", JSON, nullable=False),  # the recurrence ids on which override_reason applies
+    Column("follows", String(36)),  # the series that ended where this one begins
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "wall_start", "id"),
+)
+
+left_out = Table(  # the dates of a series that were not booked, with the reasons
+    "left_out",
+    metadata,
+    Column("series_id", ForeignKey("series.id"), nullable=False),
+    Column("recurrence_id", String(16), nullable=False),
+    Column("conflicts", JSON, nullable=False),
+    PrimaryKeyConstraint("series_id", "recurrence_id"),
 )
 
 participations = Table(
@@ -287,8 +333,10 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Column("sent_at", Instant),
     Column("last_error", Text),
     Column("created_at", Instant, nullable=False),
+    Column("bundle", String(200)),  # of a series: what leaves together as one mail to its reader
     Index(None, "state", "try_at"),
     Index(None, "session_id"),
+    Index(None, "bundle"),
     Index(None, "recipient", "due_at"),  # the reminders of one reader and minute
 )
 
@@ -310,6 +358,14 @@ audit = Table(  # append-only: triggers refuse UPDATE and DELETE
     Column("object_id", String(100), nullable=False),
     Column("details", JSON, nullable=False),  # codes and numbers only, never a text somebody typed
     Index(None, "at"),
+)
+
+audit_seals = Table(  # one a line of the audit: a chain of HMACs, see `seals`
+    "audit_seals",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", BigInteger, nullable=False, unique=True),
+    Column("mac", String(64), nullable=False),
 )
 
 meta = Table(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -16,13 +15,12 @@ from perinat_sched.sites.network import Language
 from perinat_sched.web.services import Services
 
 Q = TypeVar("Q", bound=BaseModel)
-B = TypeVar("B", bound=BaseModel | None)
+B = TypeVar("B", bound=BaseModel | bytes | None)
 
 CALLER = web.RequestKey("caller", Actor)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call(Generic[Q, B]):
+class Call(NamedTuple, Generic[Q, B]):
     """A request whose token, query and body were read and found good."""
 
     request: web.Request

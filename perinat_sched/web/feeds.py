@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from perinat_sched.errors import NotFound
-from perinat_sched.feeds.edition import Asked, Options, accepts_gzip
+from perinat_sched.feeds.edition import Asked, accepts_gzip
 from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.store import Feed, Reading
 from perinat_sched.web.call import Call, answer
@@ -53,24 +54,29 @@ async def revoke(call: Call[NoQuery, None]) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-async def published(call: Call[FeedQuery, None]) -> web.Response:
-    services, request = call.services, call.request
-    secret = call.path("secret")
+@lru_cache(maxsize=1000)  # hashing is dear beside the answer to who has it already
+def address_of(secret: str) -> str:
+    """What stands for the secret of an address. Raises NotFound for what was never one of ours."""
     if not SECRET.fullmatch(secret):
         raise NotFound
-    address = hashed(secret)
+    return hashed(secret)
+
+
+async def published(call: Call[FeedQuery, None]) -> web.Response:
+    services, request = call.services, call.request
+    address = address_of(call.path("secret"))
     services.feed_reads.count(address)
-    headers = request.headers
+    headers, now = request.headers, services.clock()
     asked = Asked(
-        if_none_match=",".join(headers.getall("If-None-Match", ())) or None,
-        if_modified_since=headers.get("If-Modified-Since"),
-        accept_gzip=accepts_gzip(headers.get("Accept-Encoding")),
+        if_none_match=",".join(headers.getall(hdrs.IF_NONE_MATCH, ())) or None,
+        if_modified_since=headers.get(hdrs.IF_MODIFIED_SINCE),
+        accept_gzip=accepts_gzip(headers.get(hdrs.ACCEPT_ENCODING)),
         head=request.method == "HEAD",
     )
-    query = call.query
-    options = Options(alarm=query.alarm, cancelled=query.cancelled == "yes", free_busy=query.format == "ifb")
-    feed, told = await services.publisher.publish(address, asked, options)
-    services.readings.note(feed.id, headers.get("User-Agent", ""))
+    options = call.query.options
+    at_hand = services.publisher.at_hand(address, asked, options, now)
+    feed, told = at_hand or await services.publisher.publish(address, asked, options)
+    services.readings.note(feed.id, headers.get(hdrs.USER_AGENT, ""), now)
     return web.Response(status=told.status, body=told.body, headers=told.headers)
 
 

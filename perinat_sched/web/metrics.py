@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import lru_cache
+from itertools import accumulate
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from perinat_sched.booking.recalculation import Outcome
 from perinat_sched.notices.settling import Tally
 
+BUCKETS = Histogram.DEFAULT_BUCKETS  # seconds
+LIMITS = [str(limit).replace("inf", "+Inf") for limit in BUCKETS]
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -24,10 +27,8 @@ class Metrics:
     def __init__(self, version: str, tzdata: str, mails: Tally) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._answers = prometheus_client.Counter(
-            "perinat_http_requests", "Answers", ["method", "route", "status"], registry=self._registry
-        )
-        self._seconds = Histogram("perinat_http_request_seconds", "Time to answer", ["route"], registry=self._registry)
+        self._answers = _Answers()
+        self._registry.register(self._answers)
         self._refusals = prometheus_client.Counter(
             "perinat_booking_refusals", "Refused bookings, by reason", ["code"], registry=self._registry
         )
@@ -38,12 +39,8 @@ class Metrics:
         about = Gauge("perinat_build_info", "Versions that run", ["version", "tzdata"], registry=self._registry)
         about.labels(version, tzdata).set(1)
 
-        self._of_answers = lru_cache(maxsize=None)(self._answers.labels)  # as many as there are routes and statuses
-        self._of_seconds = lru_cache(maxsize=None)(self._seconds.labels)
-
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._of_answers(method if method in METHODS else "other", route, status).inc()
-        self._of_seconds(route).observe(seconds)
+        self._answers.count(method, route, status, seconds)
 
     def refused(self, code: str) -> None:
         self._refusals.labels(code).inc()
@@ -55,6 +52,30 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Answers(Collector):
+    """Answers and the time they took: counted at every request, so in plain numbers, by one thread."""
+
+    def __init__(self) -> None:
+        self._answers: Counter[tuple[str, str, int]] = Counter()
+        self._within: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(BUCKETS))  # by route
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._answers[method, route, status] += 1
+        self._within[route][bisect_left(BUCKETS, seconds)] += 1
+        self._seconds[route] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        answers = CounterMetricFamily("perinat_http_requests", "Answers", labels=["method", "route", "status"])
+        for (method, route, status), count in self._answers.items():
+            answers.add_metric([method, route, str(status)], count)
+        yield answers
+        times = HistogramMetricFamily("perinat_http_request_seconds", "Time to answer", labels=["route"])
+        for route, within in self._within.items():
+            times.add_metric([route], list(zip(LIMITS, accumulate(within), strict=True)), self._seconds[route])
+        yield times
 
 
 class _Mails(Collector):

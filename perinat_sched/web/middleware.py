@@ -7,13 +7,13 @@ carry what somebody typed.
 from __future__ import annotations
 
 import logging
-import os
+import random
 import re
 import time
 from http import HTTPStatus
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from perinat_sched import logs
 from perinat_sched.errors import BookingRefused, PerinatError
@@ -21,12 +21,15 @@ from perinat_sched.i18n import Language, language_of
 from perinat_sched.web import problems, refusals
 from perinat_sched.web.call import CALLER
 from perinat_sched.web.desk import errors as desk
-from perinat_sched.web.services import SERVICES
+from perinat_sched.web.metrics import METHODS
+from perinat_sched.web.services import SERVICES, Services
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+REQUEST_ID = "X-Request-Id"
 UNMATCHED = "unmatched"
 
-log = logging.getLogger("perinat_sched.access")
+log = logging.getLogger("perinat_sched.web")
+dice = random.Random()  # noqa: S311 - ids are no secrets
 
 HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -39,49 +42,46 @@ HEADERS = (
 )
 
 
-@web.middleware
-async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, then tell log and metrics what became of it."""
-    began = time.perf_counter()
-    services = request.app[SERVICES]
-    sent = request.headers.get("X-Request-Id", "")
-    identity = sent if sent and SAFE_ID.fullmatch(sent) else os.urandom(16).hex()
-    mark = logs.request_id.set(identity)
-    status = 499  # the client went away
-    try:
-        response = await handler(request)
-        status = response.status
-        _protect(request, response)
-        response.headers["X-Request-Id"] = identity
-        if services.course.draining:
-            response.force_close()
-        return response
-    finally:
-        seconds = time.perf_counter() - began
-        template = template_of(request)
-        services.metrics.answered(request.method, template, status, seconds)
-        logs.tell(
-            log,
-            "answered",
-            {
-                "action": "request",
-                "method": request.method if request.method.isalpha() else "other",
-                "route": template,
-                "status": status,
-                "ms": round(seconds * 1000, 1),
-                "caller": caller.token if (caller := request.get(CALLER)) else None,
-            },
-        )
-        logs.request_id.reset(mark)
+def observing(services: Services) -> Middleware:
+    """Give a request an id, tell every error, then tell log and metrics what became of it.
+
+    Errors are problem+json, to people a page; what nobody expected is logged, and told without its text.
+    """
+
+    @web.middleware
+    async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        identity = _identity(request.headers.get(REQUEST_ID))
+        mark = logs.request_id.set(identity)
+        status = 499  # the client went away
+        try:
+            try:
+                response = await handler(request)
+            except Exception as error:
+                response = await _problem(request, error, language_of(request.headers.get("Accept-Language")))
+            status = response.status
+            _protect(request, response)
+            response.headers[REQUEST_ID] = identity
+            if services.course.draining:
+                response.force_close()
+            return response
+        finally:
+            seconds = time.perf_counter() - began
+            method = request.method if request.method in METHODS else "other"
+            template = template_of(request)
+            caller = request.get(CALLER)
+            services.metrics.answered(method, template, status, seconds)
+            logs.tell_answered(method, template, status, seconds, caller.token if caller else None)
+            logs.request_id.reset(mark)
+
+    return observed
 
 
-@web.middleware
-async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as problem+json, to people as a page; what nobody expected is logged, and told without its text."""
-    try:
-        return await handler(request)
-    except Exception as error:
-        return await _problem(request, error, language_of(request.headers.get("Accept-Language")))
+def _identity(sent: str | None) -> str:
+    """The id that a proxy gave the request, where it may stand in a header and the log; else one of our own."""
+    if sent and SAFE_ID.fullmatch(sent) and logs.redacted(sent) == sent:
+        return sent
+    return f"{dice.getrandbits(128):032x}"
 
 
 async def _problem(request: web.Request, error: Exception, language: Language) -> web.Response:
@@ -117,8 +117,6 @@ def template_of(request: web.Request) -> str:
 
 def _protect(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
-    for name, value in HEADERS:
-        if name not in headers:
-            headers[name] = value
+    headers.merge(HEADERS)
     if "Cache-Control" not in headers and request.path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"

@@ -82,7 +82,7 @@ Models = Mapping[tuple[Any, JsonSchemaMode], Json]  # (model, mode) → referenc
 def _schemas() -> tuple[Models, Json]:
     used: dict[tuple[Any, JsonSchemaMode], None] = {}
     for route in ROUTES:
-        if route.body:
+        if isinstance(route.body, type):
             used[route.body, "validation"] = None
         for told in route.answers.values():
             if isinstance(told, type):
@@ -104,7 +104,10 @@ def _operation(route: Route, references: Models) -> Json:
     }
     if parameters := [*_path(route), *_query(route), *_headers(route)]:
         operation["parameters"] = parameters
-    if route.body:
+    if isinstance(route.body, Media):
+        content: Json = {route.body.type: {"schema": {"type": "string", "description": route.body.description}}}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif route.body:
         content = {"application/json": {"schema": references[route.body, "validation"]}}
         operation["requestBody"] = {"required": not route.body_optional, "content": content}
     if route.policy.needs_token:

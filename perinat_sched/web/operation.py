@@ -49,12 +49,17 @@ async def healthz(call: Call[NoQuery, None]) -> web.Response:
 
 
 async def readyz(call: Call[NoQuery, None]) -> web.Response:
-    services = call.services
+    told = await readiness(call.services)
+    return answer(told, HTTPStatus.OK if told.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def readiness(services: Services) -> Readiness:
+    """Whether the service can do its work, part by part."""
     reachable = await services.database.ready()
     guards = await _guards(services) if reachable else "unknown"
     delivers = _delivers(services)
     ready = reachable and guards == "present" and delivers and not services.course.draining
-    told = Readiness(
+    return Readiness(
         status="ready" if ready else "not ready",
         database="reachable" if reachable else "unreachable",
         guards=guards,
@@ -63,7 +68,6 @@ async def readyz(call: Call[NoQuery, None]) -> web.Response:
         tzdata=TZDATA_VERSION,
         version=perinat_sched.__version__,
     )
-    return answer(told, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def _guards(services: Services) -> Literal["present", "missing", "unknown"]:

@@ -43,7 +43,10 @@ class TooSlow(PerinatError):
 
 
 class UnsupportedMediaType(PerinatError):
-    """Send the body as it is, as application/json in UTF-8, without a content coding."""
+    """The body is of another media type than this address reads."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(Message("Send the body as it is, as {expected}, without a content coding.", expected=expected))
 
 
 class UnexpectedError(PerinatError):
@@ -70,7 +73,7 @@ TYPES: Mapping[type[PerinatError], ProblemType] = {
     errors.Gone: ProblemType(410, "gone", Message("Revoked")),
     errors.RevisionMismatch: ProblemType(412, "revision-mismatch", Message("Changed meanwhile")),
     TooLarge: ProblemType(413, "too-large", Message("Too large")),
-    UnsupportedMediaType: ProblemType(415, "unsupported-media-type", Message("Not application/json")),
+    UnsupportedMediaType: ProblemType(415, "unsupported-media-type", Message("Another media type")),
     errors.InvalidRequest: ProblemType(422, "invalid-request", Message("Invalid request")),
     errors.SkippedLocalTime: ProblemType(422, "skipped-local-time", Message("This hour does not exist")),
     errors.RepeatedLocalTime: ProblemType(422, "repeated-local-time", Message("This hour comes twice")),

@@ -20,6 +20,8 @@ from perinat_sched.i18n import Message
 from perinat_sched.web.problems import MalformedRequest, TooLarge, TooSlow, UnsupportedMediaType
 from perinat_sched.web.schemas.base import Wrong
 
+JSON = "application/json"
+CSV = "text/csv"  # a file of whatever encoding: what its sender says of it is a guess
 LARGEST_BODY = 256 * 1024
 SLOWEST_BODY = 15  # seconds
 DEEPEST = 8  # no body of ours nests deeper than three
@@ -56,12 +58,12 @@ DAY_OR_HOUR_FORM = Message(
 FORMS = {"start": START_FORM, "from": DAY_OR_HOUR_FORM, "until": DAY_OR_HOUR_FORM}
 
 
-async def body(request: web.Request, media_type: str = "application/json") -> bytes:
+async def body(request: web.Request, media_type: str = JSON) -> bytes:
     """The whole body, within its limits of size, time and type."""
     if (request.content_length or 0) > LARGEST_BODY:
         raise TooLarge
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType(media_type)
     received = bytearray()
     try:
         async with asyncio.timeout(SLOWEST_BODY):
@@ -75,8 +77,9 @@ async def body(request: web.Request, media_type: str = "application/json") -> by
         raise MalformedRequest from None
     if received and "Content-Type" in request.headers:
         charset = (request.charset or "utf-8").lower()
-        if request.content_type != media_type or charset not in ("utf-8", "us-ascii"):
-            raise UnsupportedMediaType
+        readable = media_type == CSV or charset in ("utf-8", "us-ascii")
+        if request.content_type != media_type or not readable:
+            raise UnsupportedMediaType(media_type)
     return bytes(received)
 
 

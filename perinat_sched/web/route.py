@@ -68,7 +68,7 @@ class Route:
     summary: str
     policy: Policy
     query: type[Asked] | None = NoQuery  # None: parameters do not matter
-    body: type[Asked] | None = None
+    body: type[Asked] | Media | None = None
     body_optional: bool = False  # an empty body is an empty object
     headers: tuple[Header, ...] = ()
     answers: Mapping[int, type[Told] | Media | None]  # None: no body

@@ -9,6 +9,9 @@ from perinat_sched.web import (
     feeds,
     notices,
     operation,
+    planning,
+    reading,
+    series,
     sessions,
     slots,
 )
@@ -18,6 +21,8 @@ from perinat_sched.web.schemas import directory as directory_schemas
 from perinat_sched.web.schemas import feeds as feed_schemas
 from perinat_sched.web.schemas import notices as notice_schemas
 from perinat_sched.web.schemas import operation as operation_schemas
+from perinat_sched.web.schemas import planning as planning_schemas
+from perinat_sched.web.schemas import series as series_schemas
 from perinat_sched.web.schemas import sessions as session_schemas
 from perinat_sched.web.schemas import slots as slot_schemas
 from perinat_sched.web.schemas.base import Paging
@@ -120,6 +125,72 @@ SESSIONS = (
     ),
 )  # fmt: skip
 
+SERIES = (
+    Route(
+        method="POST", path=f"{API}/series", handler=series.book,
+        summary="Book a series, all of it or none; with `dry_run`, a verdict for each date and nothing is booked",
+        policy=Policy.BOOKS, query=series_schemas.DryRun, body=series_schemas.SeriesRequest,
+        answers={200: series_schemas.SeriesOut, 201: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/series", handler=series.listed,
+        summary="The series one sees, by first date",
+        policy=Policy.SIGNED_IN, query=Paging, answers={200: series_schemas.SeriesList},
+    ),
+    Route(
+        method="GET", path=f"{API}/series/{{id}}", handler=series.read,
+        summary="A series with all its dates",
+        policy=Policy.SEES_SESSION, answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="PATCH", path=f"{API}/series/{{id}}", handler=series.change,
+        summary="Change all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesPatch, headers=(Header.IF_MATCH,),
+        answers={200: series_schemas.SeriesOut}, refuses=(409, 412, 428),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/cancellation", handler=series.cancel,
+        summary="Cancel all that is still to come; with `from`, this and the following",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesCancellation, body_optional=True,
+        answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/occurrences", handler=series.complete,
+        summary="Book a date that was left out",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.DateRequest,
+        answers={201: session_schemas.SessionOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/{{id}}/copy", handler=series.copy,
+        summary="Propose the same series for another time; nothing is booked",
+        policy=Policy.CHANGES_SESSION, body=series_schemas.CopyRequest, answers={200: series_schemas.SeriesOut},
+    ),
+    Route(
+        method="PUT", path=f"{API}/series/{{id}}/participations/{{site}}/answer", handler=series.reply,
+        summary="A site answers once for all that is still to come",
+        policy=Policy.ANSWERS, body=series_schemas.SeriesAnswer,
+        answers={200: series_schemas.SeriesOut}, refuses=(409,),
+    ),
+    Route(
+        method="POST", path=f"{API}/series/import", handler=planning.read_in,
+        summary="Make series and sessions of a spreadsheet; with `dry_run`, a verdict for each line",
+        policy=Policy.BOOKS, query=planning_schemas.ImportQuery,
+        body=Media(type=reading.CSV, description="Lines with a date, an hour, a kind and sites; see the README"),
+        answers={200: planning_schemas.ImportOut, 201: planning_schemas.ImportOut}, refuses=(409,),
+    ),
+    Route(
+        method="GET", path=f"{API}/sites/{{code}}/sessions.csv", handler=planning.written_out,
+        summary="A site's year as a spreadsheet",
+        policy=Policy.SIGNED_IN, query=planning_schemas.YearQuery,
+        answers={200: Media(type="text/csv", description="UTF-8, separated by semicolons in French")},
+    ),
+    Route(
+        method="DELETE", path=f"{API}/sessions/{{id}}/exception", handler=series.restore,
+        summary="Take one occurrence back to the rule of its series",
+        policy=Policy.CHANGES_SESSION, answers={204: None}, refuses=(409, 422),
+    ),
+)  # fmt: skip
+
 REST = (
     Route(
         method="POST", path=f"{API}/closures", handler=closures.enter,
@@ -207,4 +278,4 @@ OPERATION = (
     ),
 )  # fmt: skip
 
-ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *REST, *OPERATION)
+ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *SERIES, *REST, *OPERATION)

@@ -6,7 +6,6 @@ The door: who are you (401), may you at all (403), not so fast (429), what do yo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ from perinat_sched.errors import Forbidden, Unauthenticated
 from perinat_sched.web import middleware, reading
 from perinat_sched.web.call import CALLER, Call
 from perinat_sched.web.desk import routes as desk
-from perinat_sched.web.route import Policy, Route
+from perinat_sched.web.route import Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from perinat_sched.web.schemas.base import Asked, NoQuery
 from perinat_sched.web.services import SERVICES, Services
@@ -24,7 +23,7 @@ BEARER = "bearer "
 
 def application(services: Services) -> web.Application:
     """The aiohttp application of a running service."""
-    app = web.Application(middlewares=[middleware.observed, middleware.told], client_max_size=reading.LARGEST_BODY)
+    app = web.Application(middlewares=[middleware.observing(services)], client_max_size=reading.LARGEST_BODY)
     app[SERVICES] = services
     for route in ROUTES:
         door = _door(route, services)
@@ -37,17 +36,17 @@ def application(services: Services) -> web.Application:
 
 
 def _door(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    nothing_asked = _defaults(route.query or NoQuery)
-    needs_token = route.policy.needs_token
+    handler, needs_token, asks, told = route.handler, route.policy.needs_token, route.query, route.body
+    nothing_asked = _defaults(asks or NoQuery)
 
     async def enter(request: web.Request) -> web.StreamResponse:
         if needs_token:
             await _sign_in(route, request, services)
         query = nothing_asked
-        if query is None or (route.query and request.query_string):
-            query = reading.query(route.query or NoQuery, request)
-        body = reading.validated(route.body, await _json(route, request)) if route.body else None
-        return await route.handler(Call(request=request, services=services, query=query, body=body))
+        if query is None or (asks and request.query_string):
+            query = reading.query(asks or NoQuery, request)
+        body = await _body(told, route.body_optional, request) if told else None
+        return await handler(Call(request, services, query, body))
 
     return enter
 
@@ -69,6 +68,9 @@ async def _sign_in(route: Route, request: web.Request, services: Services) -> No
         services.writes.count(caller.token)
 
 
-async def _json(route: Route, request: web.Request) -> Any:
+async def _body(told: type[Asked] | Media, optional: bool, request: web.Request) -> Asked | bytes:
+    """What a route is told: a model, or a file as it is."""
+    if isinstance(told, Media):
+        return await reading.body(request, told.type)
     raw = await reading.body(request)
-    return {} if route.body_optional and not raw else reading.json_object(raw)
+    return reading.validated(told, {} if optional and not raw else reading.json_object(raw))

@@ -9,18 +9,26 @@ from aiohttp import web
 from perinat_sched.booking.actions import Bookings
 from perinat_sched.booking.closures import Closures
 from perinat_sched.booking.enquiries import Enquiries
+from perinat_sched.booking.history import History
+from perinat_sched.example.actions import Example
 from perinat_sched.feeds.publication import Publisher
 from perinat_sched.feeds.readings import Readings
 from perinat_sched.feeds.subscription import Feeds
+from perinat_sched.figures.actions import Reports
 from perinat_sched.notices.actions import Notices
 from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.sign_in import SignInMail
 from perinat_sched.notices.unsubscribing import Unsubscribing
 from perinat_sched.people.actions import Tokens
 from perinat_sched.people.sign_in import SignIns
+from perinat_sched.series.actions import SeriesBookings
+from perinat_sched.series.changes import SeriesChanges
+from perinat_sched.series.importing import SeriesImport
+from perinat_sched.series.upkeep import SeriesUpkeep
 from perinat_sched.settings import Settings
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Database
+from perinat_sched.storage.seals import Seals
 from perinat_sched.web.cursors import Cursors
 from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
@@ -43,13 +51,21 @@ class Services:
     tokens: Tokens
     bookings: Bookings
     enquiries: Enquiries
+    series: SeriesBookings
+    series_changes: SeriesChanges
+    series_upkeep: SeriesUpkeep
+    series_import: SeriesImport
+    history: History
     closures: Closures
     feeds: Feeds
     publisher: Publisher
     readings: Readings
     delivery: Delivery
     notices: Notices
+    reports: Reports
+    example: Example
     unsubscribing: Unsubscribing
+    seals: Seals
     sign_ins: SignIns
     sign_in_mail: SignInMail
     cursors: Cursors

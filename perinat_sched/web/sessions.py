@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -37,7 +37,7 @@ NO_REVISION = -1  # no session ever has it
 async def book(call: Call[NoQuery, SessionRequest]) -> web.Response:
     key = reading.idempotency_key(call.request)
     done = await call.services.bookings.book(
-        call.actor, Asked(**_fields(call.body)), _replay(call, key) if key else None
+        call.actor, Asked(**fields_of(call.body)), _replay(call, key) if key else None
     )
     call.services.delivery.wake()
     return _sent(done if isinstance(done, StoredAnswer) else _booked(call, done))
@@ -65,8 +65,13 @@ async def read(call: Call[NoQuery, None]) -> web.Response:
 
 
 async def change(call: Call[NoQuery, SessionPatch]) -> web.Response:
-    revision = await _expected(call)
-    changed = await call.services.bookings.change(call.actor, call.path("id"), revision, Changes(**_fields(call.body)))
+    async def present() -> int:
+        return (await call.services.enquiries.get(call.actor, call.path("id"))).revision
+
+    revision = await expected(call, present)
+    changed = await call.services.bookings.change(
+        call.actor, call.path("id"), revision, Changes(**fields_of(call.body))
+    )
     return _changed(call, changed)
 
 
@@ -94,7 +99,7 @@ async def reply(call: Call[NoQuery, AnswerRequest]) -> web.Response:
     return _changed(call, answered)
 
 
-def _fields(body: BaseModel) -> dict[str, Any]:
+def fields_of(body: BaseModel) -> dict[str, Any]:
     """What the caller named, as the domain takes it: lists do not change afterwards."""
     named = ((name, getattr(body, name)) for name in body.model_fields_set)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in named}
@@ -129,8 +134,8 @@ def _changed(call: Call[Any, Any], session: Session) -> web.Response:
     return _told(call, session)
 
 
-async def _expected(call: Call[Any, Any]) -> int:
-    """The revision that If-Match names. Raises RevisionRequired without it."""
+async def expected(call: Call[Any, Any], present: Callable[[], Awaitable[int]]) -> int:
+    """The revision that If-Match names, `present` being the last one. Raises RevisionRequired without it."""
     sent = ",".join(call.request.headers.getall("If-Match", []))
     if not sent:
         raise RevisionRequired
@@ -140,7 +145,7 @@ async def _expected(call: Call[Any, Any]) -> int:
             return int(tags[0]) if tags[0].isdecimal() and len(tags[0]) < 10 else NO_REVISION
     else:
         tags = None
-    revision = (await call.services.enquiries.get(call.actor, call.path("id"))).revision
+    revision = await present()
     return revision if tags is None or str(revision) in tags else NO_REVISION
 
 
@@ -150,12 +155,7 @@ async def _expected(call: Call[Any, Any]) -> int:
 def _replay(call: Call[NoQuery, SessionRequest], key: str) -> Replay:
     meant = call.body.model_dump_json(by_alias=True)
     return Replay(
-        key=IdempotencyKey(
-            token=call.actor.token,
-            route="POST /sessions",
-            key=key,
-            fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
-        ),
+        key=IdempotencyKey.of(call.actor.token, "POST /sessions", key, meant),
         render=partial(_booked, call),
         render_refusal=partial(_refused, call),
     )

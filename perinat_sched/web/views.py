@@ -16,6 +16,7 @@ from perinat_sched.availability.slots import Slot
 from perinat_sched.booking import rules
 from perinat_sched.booking.session import Participation, Session, WarningCode
 from perinat_sched.i18n import Message, say
+from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Actor, Sight, may, sight
 from perinat_sched.sites.network import Directory, Language
 from perinat_sched.web.schemas.sessions import ParticipationOut, SessionOut, WarningOut
@@ -66,7 +67,7 @@ class View:
                 "bridge": session.bridge,
                 "ports": session.ports,
                 "join_url": session.join_url,
-                "warnings": [self._warning(session, *found) for found in rules.warnings(session, self.directory)],
+                "warnings": [self.warning(session, *found) for found in rules.warnings(session, self.directory)],
                 "created_at": written(session.created_at, zone),
                 "updated_at": written(session.updated_at, zone),
             }
@@ -79,8 +80,8 @@ class View:
             uid=session.uid,
             revision=session.revision,
             sequence=session.sequence,
-            series=None,
-            recurrence_id=None,
+            series=session.series,
+            recurrence_id=f"{session.recurrence:%Y-%m-%dT%H:%M}" if session.recurrence else None,
             status=session.status,
             kind=session.kind,
             title="",
@@ -114,7 +115,7 @@ class View:
             timezone=zone,
         )
 
-    def _warning(self, session: Session, code: WarningCode, site: str | None) -> WarningOut:
+    def warning(self, session: Session, code: WarningCode, site: str | None) -> WarningOut:
         if site is None:
             return WarningOut(code=code, site=None, detail=say(BRIDGE_LOST, self.language))
         place = self.directory.sites.get(site)
@@ -154,9 +155,7 @@ class View:
 
     def conflict(self, conflict: Conflict, zone: str, seen: Mapping[str, Sight]) -> ConflictOut:
         """A reason to refuse; nothing of a session that the reader does not see but whom to ring."""
-        hold = conflict.hold
-        hidden = hold is not None and seen.get(hold.session, "none") == "none"
-        interval = None if hidden else conflict.interval
+        interval, session = visible(conflict, seen)
         return ConflictOut(
             code=conflict.code,
             site=conflict.site,
@@ -164,8 +163,8 @@ class View:
             bridge=conflict.bridge,
             since=written(interval.start, zone) if interval else None,
             until=written(interval.end, zone) if interval else None,
-            session=None if hidden or hold is None else hold.session,
-            contact=self._contact(hold.host if hold else conflict.site),
+            session=session,
+            contact=self._contact(whom_to_ring(conflict)),
             detail=say(conflict.message, self.language),
             overridable=conflict.overridable,
         )
@@ -173,3 +172,16 @@ class View:
     def _contact(self, code: str | None) -> ContactOut | None:
         site = self.directory.sites.get(code) if code else None
         return ContactOut(name=site.name, phone=site.phone) if site else None
+
+
+def visible(conflict: Conflict, seen: Mapping[str, Sight]) -> tuple[Interval | None, str | None]:
+    """When a conflict is, and the session in the way: nothing of one that the reader does not see."""
+    if conflict.hold is None:
+        return conflict.interval, None
+    hidden = seen.get(conflict.hold.session, "none") == "none"
+    return (None, None) if hidden else (conflict.interval, conflict.hold.session)
+
+
+def whom_to_ring(conflict: Conflict) -> str | None:
+    """The site that can do something about it."""
+    return conflict.hold.host if conflict.hold else conflict.site

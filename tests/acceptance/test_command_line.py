@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,10 @@ import pytest
 from perinat_sched.storage import migrations
 from tests.conftest import opened
 from tests.service import Service
+
+# Thursdays of next year, whatever year that is
+PLANNED = [f"{date(datetime.now(UTC).year + 1, 3, 1) + timedelta(days=days)}" for days in range(31)]
+PLANNED = [day for day in PLANNED if date.fromisoformat(day).weekday() == 3][:3]
 
 
 @pytest.fixture
@@ -100,3 +105,54 @@ async def test_a_running_service_mails_the_link_that_is_asked_for(service: Servi
         await service.stop()
     assert b"/sign-in/" in mails[0].read_bytes()
     assert "anne@lille.example" not in service.log.read_text()
+
+
+PLAN = "Date;Heure;Type;Hôte;Sites;Titre\n" + "".join(f"{day};13h00;staff;lille;calais;{{title}}\n" for day in PLANNED)
+
+
+async def test_a_plan_is_imported_as_it_is_over_http_with_a_verdict_a_line(service: Service) -> None:
+    file = service.folder / "planning.csv"
+    file.write_text(PLAN.format(title=""), encoding="latin-1")
+    admin = await service.token()
+
+    tried, booked, again = [
+        await command(service, "import", *options, "planning.csv") for options in (["--dry-run"], [], [])
+    ]
+
+    for (status, out, err), said in ((tried, "bookable"), (booked, "booked"), (again, "exists")):
+        assert (status, err) == (0, ""), err
+        lines = out.splitlines()
+        assert lines[:-1] == [
+            f"{number:5}  {day} 13:00 Europe/Paris      {said}" for number, day in enumerate(PLANNED, 2)
+        ]
+        assert lines[-1] == f"3 {said}"
+    await service.start()
+    try:
+        async with service.client(admin) as client, client.get("series") as response:
+            (series,) = (await response.json())["items"]
+    finally:
+        await service.stop()
+    assert [one["recurrence_id"] for one in series["occurrences"]] == [f"{day}T13:00" for day in PLANNED]
+
+
+async def test_a_plan_with_conflicts_or_mistakes_is_refused_line_by_line(service: Service) -> None:
+    file = service.folder / "planning.csv"
+    other = f"Date;Heure;Type;Sites\n{PLANNED[1]};13:30;staff;calais\n"
+    file.write_text(other)
+    assert (await command(service, "import", "planning.csv"))[0] == 0
+    file.write_text(PLAN.format(title=""), encoding="latin-1")
+
+    status, out, err = await command(service, "import", "planning.csv")
+
+    assert (status, "Nothing was booked" in err, "Traceback" in err) == (2, True, False)
+    assert [line.split()[4].strip(":") for line in out.splitlines()[:3]] == ["bookable", "conflict", "bookable"]
+    assert "calais-1" in out.splitlines()[1] and "nearest" in out.splitlines()[1]
+    status, out, _ = await command(service, "import", "--leave-out", "planning.csv")
+    assert (status, out.splitlines()[-1]) == (0, "2 booked, 1 left_out")
+
+    file.write_text(PLAN.format(title="Mme Durand"), encoding="latin-1")
+    status, out, err = await command(service, "import", "planning.csv")
+    assert (status, out) == (2, "") and err.count("Titre") == 3 and "Durand" not in err
+    for wrong in ("missing.csv", "."):
+        status, _, err = await command(service, "import", wrong)
+        assert status == 2 and f"{wrong} cannot be read" in err

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from perinat_sched.availability.conflicts import Fit, fit
 from perinat_sched.availability.proposal import Proposal
-from perinat_sched.availability.slots import Slot, alternatives, prepare, search, window
+from perinat_sched.availability.slots import Slot, alternatives, prepare, search, survey, window
 from perinat_sched.intervals import Interval
 from perinat_sched.zones import to_local
 from tests.availability.worlds import MINUTE, World, many, worlds
@@ -45,6 +45,24 @@ def test_the_slots_are_exactly_the_starts_that_can_be_booked_with_the_places_boo
     assert found.starts == len(fits)
     assert [seen(slot) for slot in found.slots] == [expected(fit) for fit in fits.values() if fit.bookable]
     assert found.bookable == len(found.slots)
+
+
+@many
+@given(worlds())
+def test_a_survey_tells_of_every_start_who_is_not_free_and_what_else_is_in_the_way(world: World) -> None:
+    found = survey(world.ground, world.query)
+    fits = world.fits()
+
+    assert found.search == search(world.ground, world.query)
+    assert [start.at for start in found.starts] == [one.interval.start for one in fits.values()]
+    for start, one in zip(found.starts, fits.values(), strict=True):
+        codes = {conflict.code for conflict in one.conflicts}
+        needed = [place.site.code for place in one.places if place.required and not place.free]
+        assert start.bookable == one.bookable
+        assert [site for site in start.missing if site in world.proposal.needed] == needed
+        assert not {place.site.code for place in one.places if place.held and not place.required} & {*start.missing}
+        whole = codes & {"too_late", "too_long"} or bridge_words(one)
+        assert (start.reason in whole) if whole else start.reason is None
 
 
 @many

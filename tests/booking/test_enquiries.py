@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from perinat_sched.booking.request import Asked
 from perinat_sched.booking.session import Session
 from perinat_sched.booking.slot_request import SlotsAsked
 from perinat_sched.booking.store import SessionFilter
-from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound
+from perinat_sched.errors import BookingRefused, Forbidden, InvalidRequest, NotFound
 from perinat_sched.people.access import Actor
 from tests.booking.conftest import ADMIN, OF_CALAIS, OF_LILLE, Office
 from tests.builders import a_directory, a_site
@@ -42,6 +43,27 @@ async def test_every_slot_listed_books_and_none_that_books_is_missing(office: Of
             assert moment in listed, moment
             assert isinstance(booked, Session)
             await office.bookings.cancel(OF_LILLE, booked.id, "cancelled", "", sure=False)
+
+
+async def test_a_trial_finds_what_booking_finds_and_books_nothing(office: Office) -> None:
+    await office.book(start="2027-03-18T15:00")
+    free = Asked(kind="staff", host_site="lille", start="2027-03-19T15:00", required_sites=("calais",))
+    taken = replace(free, start="2027-03-18T15:30")
+
+    for asked in (free, taken, replace(free, start="2027-03-20T15:00", required_sites=("roubaix",))):
+        tried = await office.enquiries.trial(OF_LILLE, asked)
+        try:
+            booked = await office.bookings.book(OF_LILLE, asked)
+        except BookingRefused as refused:
+            assert tried.fit.conflicts == refused.conflicts
+            assert tried.alternatives == refused.alternatives != ()
+        else:
+            assert isinstance(booked, Session)
+            assert tried.fit.bookable and tried.alternatives == ()
+            assert {place.site.code: place.room.code for place in tried.fit.places if place.room} == booked.rooms_held
+    for wrong, error in ((replace(free, kind="x"), InvalidRequest), (replace(free, host_site="calais"), Forbidden)):
+        with pytest.raises(error):
+            await office.enquiries.trial(OF_LILLE, replace(wrong, required_sites=()))
 
 
 async def test_montreal_s_odd_week_opens_an_hour_earlier_in_paris(office: Office) -> None:

@@ -50,6 +50,20 @@ class Reader:
     async def see(self, path: str) -> None:
         await self.page.goto(self.url(path))
 
+    async def tab_to(self, role: Any, name: str) -> None:
+        """Press Tab until the focus is on what bears this name."""
+        wanted = self.page.get_by_role(role, name=name, exact=True)
+        for _ in range(120):
+            await self.page.keyboard.press("Tab")
+            if await wanted.and_(self.page.locator(":focus")).count():
+                return
+        raise AssertionError(f"{name} cannot be reached by keyboard")
+
+    async def press(self, role: Any, name: str, key: str = "Enter") -> None:
+        """Go there by keyboard alone, and press a key."""
+        await self.tab_to(role, name)
+        await self.page.keyboard.press(key)
+
     async def violations(self) -> list[str]:
         """What axe-core finds wrong on the page one is on."""
         await self.page.evaluate(AXE)

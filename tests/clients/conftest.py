@@ -71,10 +71,16 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Files(ThreadingHTTPServer):
+    """For programs that ask for everything at once."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address under which the files of a folder are read, while this lasts."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with Files(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

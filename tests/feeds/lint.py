@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from icalendar import Calendar, Event, Timezone
@@ -108,9 +108,6 @@ def _of_the_zones(calendar: Calendar, feed: bytes) -> Iterator[str]:
     )
     if not used <= set(defined):
         yield f"ICS-10: TZIDs that are not defined: {used - set(defined)}"
-    yield from (
-        f"ICS-11: {line}" for line in content_lines(feed) if line.startswith("RRULE") and not RULE.fullmatch(line)
-    )
     for line in content_lines(feed):  # icalendar drops the seconds of an offset when it reads one
         if line.startswith("TZOFFSET") and not OFFSET.fullmatch(line.partition(":")[2]):
             yield f"ICS-11: {line}"
@@ -125,6 +122,8 @@ def _of_the_zones(calendar: Calendar, feed: bytes) -> Iterator[str]:
                 yield f"ICS-11: {sorted(half.keys())} in {half.name}"
             if (len(halves) > 1) != ("RRULE" in half):
                 yield "ICS-11: RRULE and DAYLIGHT go together"
+            if "RRULE" in half and not RULE.fullmatch(f"RRULE:{_in_order(half)}"):
+                yield f"ICS-11: {written(half['RRULE'])}"
             if not LOCAL_TIME.fullmatch(written(half["DTSTART"])):
                 yield "ICS-11: the DTSTART of an observance is not local"
 
@@ -139,14 +138,57 @@ def _of_the_events(calendar: Calendar, feed: bytes) -> Iterator[str]:
         seen.add(identity)
         wrong += (f"{identity[0]}: {complaint}" for complaint in _of_an_event(event, str(calendar["METHOD"])))
     yield from wrong
-    if not wrong and any(after.start < before.start for before, after in pairwise(calendar.events)):
-        yield "the events are not in the order of their starts"
+    if not wrong:
+        yield from _of_the_order(calendar.events)
+        for _, events in groupby(calendar.events, key=lambda event: str(event["UID"])):
+            yield from _of_a_series(list(events))
     for line in content_lines(feed):
         name, _, value = line.partition(":")
         if name.startswith("CONFERENCE") and ("VALUE=URI" not in name or 'FEATURE="' in name):
             yield f"ICS-34: {name}"
         if name.startswith(("ORGANIZER", "ATTENDEE")) and ("^" in name or not value.startswith("mailto:")):
             yield f"ICS-35: {line}"
+
+
+def _of_the_order(events: list[Event]) -> Iterator[str]:
+    """What shares a UID stands together, the whole of it in the order of the first starts."""
+    groups = [(uid, min(event.start for event in same)) for uid, same in groupby(events, lambda e: str(e["UID"]))]
+    if len({uid for uid, _ in groups}) < len(groups):
+        yield "ICS-02: a UID in two places"
+    if any(after < before for (_, before), (_, after) in pairwise(groups)):
+        yield "the events are not in the order of their starts"
+
+
+def _of_a_series(events: list[Any]) -> Iterator[str]:
+    """One master at most, which comes first; every exception and exclusion on its clock, none of them twice."""
+    masters = [event for event in events if "RRULE" in event]
+    if masters and masters != events[:1]:
+        yield "ICS-14: the rule does not come first"
+    if len(events) > 1 and any("RECURRENCE-ID" not in event for event in events[len(masters) :]):
+        yield "ICS-02: one UID twice"
+    if any("RANGE" in event["RECURRENCE-ID"].params for event in events if "RECURRENCE-ID" in event):
+        yield "ICS-14: RANGE"
+    for master in masters:
+        zone, rule = master["DTSTART"].params.get("TZID"), dict(master["RRULE"])
+        if zone is None or "RDATE" in master or "COUNT" in rule or "RECURRENCE-ID" in master:
+            yield "ICS-14: the rule has no zone, or an RDATE, a COUNT, a RECURRENCE-ID"
+        if not written(master["RRULE"]).partition("UNTIL=")[2].partition(";")[0].endswith("Z"):
+            yield "ICS-14: UNTIL is not in UTC"
+        excluded = written(master["EXDATE"]).split(",") if "EXDATE" in master else []
+        exceptions = [event["RECURRENCE-ID"] for event in events[1:]]
+        clocks = {one.params.get("TZID") for one in [*exceptions, *([master["EXDATE"]] if excluded else [])]}
+        if not clocks <= {zone}:
+            yield f"ICS-14: {clocks} in a series of {zone}"
+        if len(set(excluded)) < len(excluded) or set(excluded) & {written(one) for one in exceptions}:
+            yield "ICS-21: a date that is excluded twice, or is an exception too"
+
+
+def _in_order(half: Any) -> str:
+    """A rule as it is written here; icalendar has an order of its own."""
+    parts = dict(part.split("=") for part in written(half["RRULE"]).split(";"))
+    return ";".join(f"{name}={parts.pop(name)}" for name in ("FREQ", "BYMONTH", "BYDAY") if name in parts) + "".join(
+        f";{name}={value}" for name, value in parts.items()
+    )
 
 
 def _of_an_event(event: Event, method: str) -> Iterator[str]:

@@ -12,8 +12,9 @@ from icalendar import Calendar
 
 from perinat_sched.booking.rules import warnings
 from perinat_sched.booking.session import Session, WarningCode
-from perinat_sched.feeds.calendar import Cover, invitation, render_feed
+from perinat_sched.feeds.calendar import Cover, render_feed
 from perinat_sched.feeds.face import Viewpoint, warning_line
+from perinat_sched.feeds.invitation import invitation
 from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Language

@@ -18,8 +18,8 @@ from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session, Status
-from perinat_sched.feeds.calendar import invitation
 from perinat_sched.feeds.edition import Asked, Options
+from perinat_sched.feeds.invitation import invitation
 from perinat_sched.feeds.publication import Publisher, hashed
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.store import Scope

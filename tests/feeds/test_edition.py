@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perinat_sched.feeds.edition import Asked, Edition, Options, accepts_gzip, answer
+from perinat_sched.feeds.edition import Answers, Asked, Edition, Options, accepts_gzip
 
 
 @pytest.mark.parametrize(
@@ -56,25 +56,25 @@ def test_equal_bytes_have_equal_editions_and_others_have_other_etags() -> None:
 def test_a_date_counts_to_the_second_and_one_that_is_none_does_not__http_03(sent: str, known: bool) -> None:
     edition = Edition.of(b"a")
     facts = replace(edition.facts(), changed_at=datetime(2027, 1, 15, 10, tzinfo=UTC))
-    told = answer(facts, edition, "a", Asked(if_modified_since=sent))
+    told = Answers(facts, edition, "a").to(Asked(if_modified_since=sent))
     assert told is not None
     assert told.status == (304 if known else 200)
-    both = answer(facts, edition, "a", Asked(if_modified_since=sent, if_none_match='"another"'))
+    both = Answers(facts, edition, "a").to(Asked(if_modified_since=sent, if_none_match='"another"'))
     assert both is not None and both.status == 200  # the ETag decides where there is one
 
 
 def test_what_changed_at_an_unknown_instant_does_not_say_when__http_03() -> None:
     edition = Edition.of(b"a")
-    told = answer(edition.facts(), edition, "a", Asked(if_modified_since="Fri, 15 Jan 2027 10:00:00 GMT"))
+    told = Answers(edition.facts(), edition, "a").to(Asked(if_modified_since="Fri, 15 Jan 2027 10:00:00 GMT"))
     assert told is not None
     assert (told.status, "Last-Modified" in dict(told.headers)) == (200, False)
 
 
 def test_bytes_are_needed_for_a_get_alone() -> None:
     facts = Edition.of(b"a").facts()
-    assert answer(facts, None, "a", Asked()) is None
-    assert answer(facts, None, "a", Asked(head=True)) is not None
-    assert answer(facts, None, "a", Asked(if_none_match="*")) is not None
+    assert Answers(facts, None, "a").to(Asked()) is None
+    assert Answers(facts, None, "a").to(Asked(head=True)) is not None
+    assert Answers(facts, None, "a").to(Asked(if_none_match="*")) is not None
 
 
 @pytest.mark.parametrize(

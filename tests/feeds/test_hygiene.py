@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from perinat_sched.feeds.calendar import invitation, one_line, paragraph, render_feed
+from perinat_sched.feeds.calendar import one_line, paragraph, render_feed
+from perinat_sched.feeds.invitation import invitation
 from perinat_sched.sites.network import Directory, Kind, Room
 from tests.feeds.examples import PARTS, UPDATED, cover, directory, session, site
 

@@ -21,7 +21,8 @@ from sqlalchemy import delete, text
 
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.errors import Gone, NotFound, Unavailable
-from perinat_sched.feeds.edition import Options, Published
+from perinat_sched.feeds import store
+from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.publication import LAST_GOOD_FOR, hashed
 from perinat_sched.people import store as people_store
 from perinat_sched.storage.database import Count, Database, Tx
@@ -407,3 +408,31 @@ async def test_the_variants_of_an_address_change_each_for_itself__http_02(house:
         False,
         False,
     ]
+
+
+# Written down
+
+
+async def test_what_another_node_wrote_meanwhile_is_read_again_and_dates_rise_all_the_same__http_03(
+    house: House,
+) -> None:
+    """What was read before writing may be old by then: known, unknown, or of the same bytes."""
+    secret = await house.secret(await house.actor("admin"), "site", "lille")
+    feed, _ = await house.publisher.publish(hashed(secret), Asked(), Options())
+
+    async def record(body: bytes, before: tuple[str, Facts] | None) -> Facts:
+        made = Edition.of(body).facts()
+        return await house.database.write(
+            lambda tx: store.record_edition(tx, feed.id, "alarm=5", body.decode(), made, house.now[0], before)
+        )
+
+    first = await record(b"a", None)
+    second = await record(b"b", ("a", first))
+    behind = await record(b"c", ("a", first))
+    unread = await record(b"d", None)
+    same = await record(b"d", ("a", first))
+    dates = [facts.changed_at for facts in (first, second, behind, unread)]
+    assert dates == [NOW + timedelta(seconds=seconds) for seconds in range(4)]
+    assert same == unread
+    async with house.database.read() as tx:
+        assert await store.edition(tx, feed.id, "alarm=5") == ("d", unread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from perinat_sched.feeds.edition import Edition, Options
 from perinat_sched.feeds.shelf import MOST_GONE, Kept, Shelf, Standing
@@ -17,7 +17,7 @@ OWNER = TokenRow(
     id="t", name="t", role="admin", sites=(), networks=(), person=None, email=None,
     created_at=NOW, expires_at=NOW + timedelta(days=1),
 )  # fmt: skip
-STANDING = Standing(feed=FEED, owner=OWNER, day=date(2027, 1, 15), stamp=1)
+STANDING = Standing.of(FEED, OWNER, 1, NOW)
 
 
 def kept(body: bytes) -> Kept:

@@ -12,11 +12,13 @@ from email.policy import SMTP
 from typing import Any
 
 from perinat_sched import zones
-from perinat_sched.booking.session import Answer, Participation, Session
+from perinat_sched.booking.session import Answer, Draft, Participation, Session
 from perinat_sched.notices.mailer import Connection
 from perinat_sched.notices.notice import Notice, State
 from perinat_sched.notices.policy import Plan
 from perinat_sched.notices.policy import plan as plan_notices
+from perinat_sched.notices.readers import code_in
+from perinat_sched.series.series import Series
 from perinat_sched.sites.network import Directory, Reminder, Room, Site
 from tests.builders import A_DAY_BEFORE, a_directory, a_kind, a_site
 
@@ -129,6 +131,27 @@ def session(wall: str = "2027-01-21T15:00", **changes: Any) -> Session:
     return Session(**facts | changes)
 
 
+def a_series(*days: str, **changes: Any) -> tuple[Series, list[Session]]:
+    """A series of Thursdays with its dates, like `session` each."""
+    uid = "5f8d2c1e-0000-4000-8000-00000000000a@perinat-sched"
+    dates = [
+        session(f"{day}T15:00", id=f"date-{day}", uid=uid, series="a",
+                recurrence=datetime.fromisoformat(f"{day}T15:00"), **changes)
+        for day in days
+    ]  # fmt: skip
+    first = dates[0]
+    draft = Draft(
+        kind=first.kind, title=first.title, description=first.description, network=first.network,
+        host_site=first.host_site, wall_start=first.wall_start, timezone=first.timezone, fold=0, start=first.start,
+        duration=first.duration, required_sites=("calais",), optional_sites=("sainte-justine",),
+    )  # fmt: skip
+    series = Series(
+        id="a", uid=uid, revision=0, session=draft, fold=None, rrule="FREQ=WEEKLY;BYDAY=TH;COUNT=9", created_at=BOOKED,
+        updated_at=BOOKED,
+    )  # fmt: skip
+    return series, dates
+
+
 def changed(
     before: Session, wall: str | None = None, *, after: timedelta = timedelta(hours=1), **changes: Any
 ) -> Session:
@@ -151,11 +174,13 @@ class Desk:
     directory: Directory = field(default_factory=network)
     rows: dict[str, Notice] = field(default_factory=dict)
     settle: timedelta = timedelta()
+    about: Session = field(init=False)  # as it was planned last
 
     def plan(self, about: Session, now: datetime | None = None) -> Plan:
         rows = list(self.rows.values())
         plan = plan_notices(about, self.directory, rows, now=now or about.updated_at, domain=DOMAIN, settle=self.settle)
         self.rows |= {row.id: row for row in (*plan.new, *plan.changed)}
+        self.about = about
         return plan
 
     def becomes(self, state: State, *, kind: str = "", recipient: str = "") -> None:
@@ -163,7 +188,8 @@ class Desk:
         for row in list(self.rows.values()):
             if row.state == "due" and kind in ("", row.kind) and recipient in ("", row.recipient):
                 left = row.due_at if state == "sent" else None
-                self.rows[row.id] = replace(row, state=state, sent_at=left, handed_at=left)
+                said = row.carrying(code_in(row, self.about, self.directory))
+                self.rows[row.id] = replace(said, state=state, sent_at=left, handed_at=left)
 
     def sent(self) -> None:
         """All that waits and is no reminder is sent."""

@@ -266,6 +266,34 @@ async def test_a_session_that_changes_faster_than_it_is_written_down_waits(room:
     }
 
 
+async def test_a_mail_whose_session_changes_meanwhile_keeps_no_other_waiting_that_is_already_noted(room: PostRoom):
+    """They leave while what they say is fresh; it follows within the same pass."""
+    await room.book(numbered(1))
+    restless = await room.book(numbered(2))
+
+    asked: list[int] = []  # how many mails had left at each note
+
+    class Late(Delivery):
+        async def _noted(self, *args: Any) -> list[bool]:
+            if not asked:
+                await room.change(changed(restless, title="Autre titre", sequence=0))
+            asked.append(len(room.mailbox.raw))
+            return await super()._noted(*args)
+
+    late = Late(
+        database=room.database,
+        directory=room.directory,
+        mailer=room.mailbox,
+        clock=lambda: room.now,
+        mail_from=MAIL_FROM,
+    )
+    await late.run_once()
+    assert asked[:2] == [0, 4]
+    assert sum("Autre titre" in str(mail["Subject"]) for mail in room.mailbox.mails) == 4
+    rows = [row for row in await room.rows(restless) if not row.lead]
+    assert {(row.state, row.attempts, row.ambiguous) for row in rows} == {("sent", 1, False)}
+
+
 async def test_a_relay_that_is_away_costs_one_call_and_loses_nothing(room: PostRoom):
     for number in range(3):
         await room.book(numbered(number))
@@ -515,7 +543,11 @@ async def leased(room: PostRoom) -> int:
     return states.count("leased")
 
 
-async def test_what_the_relay_took_while_the_database_failed_is_settled_later_and_not_sent_twice(room: PostRoom):
+@pytest.mark.parametrize("minutes", [0, 16])
+async def test_what_the_relay_took_while_the_database_failed_is_settled_later_and_not_sent_twice(
+    room: PostRoom, minutes: int
+):
+    """Also when it was away for longer than a lease lasts."""
     first = await room.book(session())
 
     async def rename(old: str, new: str) -> None:
@@ -533,6 +565,7 @@ async def test_what_the_relay_took_while_the_database_failed_is_settled_later_an
         await delivery.run_once()
     await rename("away", "notices")
     assert {row.state for row in await room.rows(first) if not row.lead} == {"leased"}
+    room.passes(minutes=minutes)
     await delivery.run_once()
     assert {(row.state, row.ambiguous) for row in await room.rows(first) if not row.lead} == {("sent", False)}
     assert len(room.mailbox.raw) == 4

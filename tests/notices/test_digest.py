@@ -74,6 +74,18 @@ async def test_reminders_of_one_reader_and_minute_are_one_mail_in_order_each_wit
     assert str(mail["Message-ID"]) == message_id([row.key for row in rows], DOMAIN)
 
 
+async def test_a_digest_hangs_on_the_invitation_to_the_session_that_begins_first(room: PostRoom):
+    """MAIL-03: on one alone, for several would tie the threads of their sessions into one."""
+    sessions = await booked(room, numbered(1, wall="2027-01-21T16:00"), numbered(2, wall="2027-01-21T15:00"))
+    room.passes(hours=1)
+    for each in await reminders(room, sessions):
+        await room.alter(each, due_at=room.now, try_at=room.now)
+    await room.delivery().run_once()
+    [mail] = room.mailbox.to(READER)
+    first = await room.row(sessions[1], "invitation", READER)
+    assert mail["References"] == first.message_id
+
+
 async def test_a_session_cancelled_meanwhile_drops_out(room: PostRoom):
     sessions = await booked(room, numbered(1), numbered(2), numbered(3))
     await room.change(changed(sessions[1], status="cancelled", after=timedelta(hours=1)))

@@ -105,6 +105,15 @@ async def test_what_is_cancelled_or_declined_before_the_mail_leaves_is_not_in_it
     assert [day for day in (18, 22, 25) if f"Séance du {day}" in text] == [25]
 
 
+async def test_it_hangs_on_the_invitation_to_the_session_that_begins_first(room: PostRoom):
+    """MAIL-03"""
+    sessions = [await room.book(on(day)) for day in (25, 18)]
+    await room.delivery().run_once()
+    room.now = TOLD_AT
+    [mail] = await warnings(room)
+    assert mail["References"] == (await room.row(sessions[1], "invitation", READER)).message_id
+
+
 async def test_where_nothing_is_left_nothing_is_said(room: PostRoom):
     first = await room.book(on(18))
     room.now = TOLD_AT

@@ -15,11 +15,13 @@ from icalendar import Calendar
 from perinat_sched import i18n
 from perinat_sched.booking.session import Session
 from perinat_sched.i18n import Language
+from perinat_sched.notices.bundle import Bundle, Told
 from perinat_sched.notices.drift import warnings
 from perinat_sched.notices.messages import _printed, compose, digest, warning
 from perinat_sched.notices.mime import UnsafeHeader
-from perinat_sched.notices.notice import Notice, OddPeriod
-from perinat_sched.notices.readers import facts_for
+from perinat_sched.notices.notice import Notice, OddPeriod, code_before
+from perinat_sched.notices.readers import facts_for, readers_of
+from perinat_sched.series.series import Series
 from perinat_sched.sites.network import Directory
 from tests.builders import A_DAY_BEFORE
 from tests.feeds.examples import same_as_golden
@@ -32,6 +34,7 @@ from tests.notices.examples import (
     MONTREAL,
     NETWORK,
     Desk,
+    a_series,
     changed,
     content,
     network,
@@ -88,6 +91,16 @@ ODD_PERIOD = OddPeriod(
     start=datetime(2027, 3, 14, 7, tzinfo=UTC),
     end=datetime(2027, 3, 28, 1, tzinfo=UTC),
 )
+
+LATE = WIDE.start - timedelta(hours=20)  # the last reminder has left
+ACCEPTED_LATE = changed(
+    WIDE,
+    sequence=0,
+    updated_at=LATE,
+    participations=(*EVERYWHERE[:2], *(replace(one, answer="accepted") for one in EVERYWHERE[2:])),
+)
+ANOTHER_CODE = changed(WIDE, sequence=0, updated_at=LATE, access_code="0815")
+MOVED_LATE = changed(ANOTHER_CODE, "2027-01-21T15:30", after=timedelta())
 THREAD = "<first@perinat.example>"
 STOP = "https://visio.example/unsubscribe/c2VhbGVk"
 
@@ -119,6 +132,28 @@ def mail(kind: str, site: str, about: Session, told: Session | None = None, *, d
         before=before,
         thread=THREAD if told else None,
         stop_url=STOP if kind == "reminder" else None,
+    )
+
+
+def code_mail(site: str, about: Session, *, directory: Directory = NETWORK) -> bytes:
+    """The last reminder has left, and only then the site accepts, or the code becomes another."""
+    desk = Desk()
+    desk.plan(WIDE)
+    desk.sent()
+    desk.becomes("sent", kind="reminder")
+    desk.plan(about)
+    row = next(row for row in desk.rows.values() if (row.site, row.state) == (site, "due"))
+    rows = list(desk.rows.values())
+    before = facts_for(WIDE, NETWORK, site)
+    return compose(
+        row,
+        about,
+        directory,
+        mail_from=MAIL_FROM,
+        before=before,
+        code_before=code_before(row, rows),
+        thread=THREAD,
+        stop_url=STOP if row.kind == "reminder" else None,
     )
 
 
@@ -154,6 +189,90 @@ def zone_mail(*, directory: Directory = NETWORK) -> bytes:
     return compose(row, WIDE, directory, mail_from=MAIL_FROM, before=before, thread=THREAD)
 
 
+DAYS = ["2027-03-04", "2027-03-11", "2027-03-18", "2027-03-25", "2027-04-01"]  # two of them in the odd weeks
+SERIES, THURSDAYS = a_series(*DAYS, participations=EVERYWHERE, description="Ordre du jour : à venir")
+# The second in another room and for longer, the fourth not at all
+AS_BOOKED = [
+    THURSDAYS[0],
+    replace(
+        THURSDAYS[1],
+        duration=timedelta(minutes=90),
+        participations=(LILLE, replace(CALAIS, room="calais-2"), *EVERYWHERE[2:]),
+    ),
+    THURSDAYS[2],
+    THURSDAYS[4],
+]
+AT_FOUR = replace(SERIES.session, wall_start=THURSDAYS[0].wall_start.replace(hour=16))
+LATER, ENDED = replace(SERIES, sequence=1, session=AT_FOUR), replace(SERIES, sequence=1)
+AN_HOUR_LATER = [
+    changed(one, f"{one.wall_start:%Y-%m-%d}T16:00", recurrence=one.wall_start.replace(hour=16)) for one in THURSDAYS
+]
+OFF = [changed(one, status="cancelled", cancellation_code="staffing") for one in THURSDAYS]
+GONE_OVER = [
+    *THURSDAYS[:2],
+    *(changed(one, series="b", uid="5f8d2c1e-0000-4000-8000-00000000000b@perinat-sched") for one in THURSDAYS[2:]),
+]
+DECLINED = [
+    changed(one, participations=(LILLE, part("calais", "declined"), *EVERYWHERE[2:]), status="tentative")
+    for one in THURSDAYS
+]
+LESS = [
+    changed(one, participations=(LILLE, replace(CALAIS, room=None, held=False, lost=True), *EVERYWHERE[2:]))
+    for one in THURSDAYS
+]
+WITHOUT_REUNION = [changed(one, participations=(*EVERYWHERE[:4], EVERYWHERE[5])) for one in THURSDAYS]
+
+
+def series_mail(
+    kind: str,
+    site: str,
+    dates: list[Session],
+    told: list[Session] | None = None,
+    series: Series = SERIES,
+    *,
+    directory: Directory = NETWORK,
+) -> bytes:
+    """The mail of all dates of a series that have such a notice for a site."""
+    found = []
+    for number, one in enumerate(dates):
+        desk, before = Desk(), told[number] if told else None
+        if before is None or before != one:
+            row = planned(kind, site, one, before, desk)
+            facts = facts_for(before, NETWORK, site) if before else None
+            found.append(Told(notice=row, session=one, before=facts))
+    [reader] = {one.notice.recipient for one in found}
+    attending = [
+        (one, to.site)
+        for one in dates
+        if one.uid == series.uid and (to := readers_of(one, NETWORK).get(reader)) is not None
+    ]
+    bundle = Bundle(series=series, told=tuple(found), attending=tuple(attending), invited=told is not None)
+    first = found[0]
+    return compose(
+        first.notice,
+        first.session,
+        directory,
+        mail_from=MAIL_FROM,
+        thread=THREAD if told else None,
+        bundle=bundle,
+    )
+
+
+SERIES_CASES: dict[str, tuple[Any, ...]] = {
+    "series-invitation-host": ("invitation", "lille", AS_BOOKED),
+    "series-invitation-paris": ("invitation", "calais", AS_BOOKED),
+    "series-invitation-montreal": ("invitation", "sainte-justine", AS_BOOKED),
+    "series-invitation-noumea": ("invitation", "noumea", AS_BOOKED),
+    "series-update-paris": ("update", "calais", AN_HOUR_LATER, THURSDAYS, LATER),
+    "series-update-montreal": ("update", "sainte-justine", AN_HOUR_LATER, THURSDAYS, LATER),
+    "series-ending-montreal": ("cancellation", "sainte-justine", GONE_OVER, THURSDAYS, ENDED),
+    "series-cancellation-paris": ("cancellation", "calais", OFF, THURSDAYS, ENDED),
+    "series-cancellation-noumea": ("cancellation", "noumea", OFF, THURSDAYS, ENDED),
+    "series-cancellation-removed-reunion": ("cancellation", "reunion", WITHOUT_REUNION, THURSDAYS, ENDED),
+    "series-declined-host": ("declined", "lille", DECLINED, THURSDAYS),
+    "series-place-lost-host": ("place-lost", "lille", LESS, THURSDAYS),
+    "series-place-lost-paris": ("place-lost", "calais", LESS, THURSDAYS),
+}
 CASES: dict[str, tuple[Any, ...]] = {
     "invitation-host": ("invitation", "lille", WIDE),
     "invitation-paris": ("invitation", "calais", WIDE),
@@ -203,6 +322,15 @@ def _mails() -> dict[str, Callable[[], bytes]]:
         words = in_language(language)
         for name, case in CASES.items():
             found[f"{name}-{language}"] = partial(mail, *case, directory=words)
+        found[f"reminder-code-montreal-{language}"] = partial(
+            code_mail, "sainte-justine", ACCEPTED_LATE, directory=words
+        )
+        found[f"reminder-code-noumea-{language}"] = partial(code_mail, "noumea", ACCEPTED_LATE, directory=words)
+        found[f"reminder-code-changed-host-{language}"] = partial(code_mail, "lille", ANOTHER_CODE, directory=words)
+        found[f"reminder-code-changed-paris-{language}"] = partial(code_mail, "calais", ANOTHER_CODE, directory=words)
+        found[f"update-code-changed-paris-{language}"] = partial(code_mail, "calais", MOVED_LATE, directory=words)
+        for name, case in SERIES_CASES.items():
+            found[f"{name}-{language}"] = partial(series_mail, *case, directory=words)
         found[f"digest-paris-{language}"] = partial(digest_mail, "calais", directory=words)
         found[f"digest-noumea-{language}"] = partial(digest_mail, "noumea", directory=words)
         found[f"drift-montreal-{language}"] = partial(drift_mail, ODD, ODD_SECOND, directory=words)
@@ -356,6 +484,10 @@ def tree(parsed: Any) -> Any:
         ("cancellation-montreal-en", "CANCEL"),
         ("cancellation-removed-reunion-en", "CANCEL"),
         ("cancellation-declined-paris-fr", "CANCEL"),
+        ("series-invitation-montreal-fr", "REQUEST"),
+        ("series-update-paris-fr", "REQUEST"),
+        ("series-ending-montreal-en", "REQUEST"),
+        ("series-cancellation-noumea-en", "CANCEL"),
     ],
 )
 def test_what_changes_calendars_is_itip_by_mail(name, method):
@@ -527,11 +659,13 @@ def test_the_access_code_stands_in_the_last_reminder_to_who_accepted(answer, lea
     assert [lead for lead, text in mails.items() if "4711" in text] == leads
 
 
-def test_the_access_code_is_in_no_other_mail(every_mail):
+@pytest.mark.parametrize("name", MAILS)
+def test_the_access_code_is_in_no_other_mail(name):
     """MAIL-07: the link stands without credentials."""
-    parsed = read(every_mail)
-    whole = b"".join(content(each) for each in parsed.walk() if not each.is_multipart())
-    assert (b"4711" in whole) == (parsed["Subject"].startswith(("Rappel", "Reminder")) and "calais" in parsed["To"])
+    whole = b"".join(content(each) for each in read(MAILS[name]()).walk() if not each.is_multipart())
+    tells = name.startswith(("reminder-paris", "digest-paris", "reminder-code", "update-code"))
+    assert (b"4711" in whole) == tells
+    assert (b"0815" in whole) == ("code-changed" in name)
 
 
 def test_the_reason_of_an_override_is_told_to_whom_it_concerns_alone():

@@ -11,6 +11,7 @@ from perinat_sched.notices.policy import Plan, objection
 from perinat_sched.notices.readers import reminds_at
 from perinat_sched.sites.network import Directory, Reminder
 from tests.builders import A_DAY_BEFORE, a_site
+from tests.notices.conftest import PostRoom
 from tests.notices.examples import (
     A_WEEK_BEFORE,
     AN_HOUR_BEFORE,
@@ -330,6 +331,21 @@ def test_answers_to_and_fro_without_a_new_sequence_lose_no_mail():
 def test_a_lead_time_counts_days_on_the_wall(wall, zone, lead, local):
     """MAIL-02"""
     assert reminds_at(session(wall, timezone=zone), lead) == datetime.fromisoformat(local).astimezone(UTC)
+
+
+async def test_a_reminder_follows_the_clock_when_the_same_moment_is_another_wall_time(room: PostRoom):
+    """MAIL-02: another zone of the session, or another law on clocks, between the reminder and the start."""
+    spring = await room.book(session("2027-03-28T10:00"))
+    await room.delivery().run_once()
+    tunis = await room.change(
+        changed(spring, wall_start=datetime.fromisoformat("2027-03-28T09:00"), timezone="Africa/Tunis")
+    )
+    await room.delivery().run_once()
+    hours = {(row.state, row.due_at, row.try_at) for row in await room.rows(tunis) if row.lead}
+    assert hours == {("due", *[datetime(2027, 3, 27, 8, tzinfo=UTC)] * 2)}
+    await room.change(changed(tunis, wall_start=spring.wall_start, timezone="Europe/Paris"))
+    await room.delivery().run_once()
+    assert {row.due_at for row in await room.rows(tunis) if row.lead} == {datetime(2027, 3, 27, 9, tzinfo=UTC)}
 
 
 def test_each_site_is_reminded_at_each_lead_time():

@@ -19,7 +19,7 @@ from perinat_sched.notices.notice import Notice
 from tests.conftest import opened
 from tests.notices.conftest import PostRoom
 from tests.notices.examples import BOOKED, read
-from tests.notices.year import Year
+from tests.notices.year import Door, Year
 
 YEARS = int(os.environ.get("TEST_PERINAT_YEARS", "6"))
 SEEDS = [int(os.environ["TEST_PERINAT_SEED"])] if "TEST_PERINAT_SEED" in os.environ else list(range(YEARS))
@@ -57,6 +57,15 @@ async def test_a_year_reminds_everybody_once_at_the_right_hour(room: PostRoom, s
                 assert letters.was_refused(row), f"only what the relay refused has failed: {one}"
     assert must > 30, "there is something to tell"
     letters.check_words()
+    opened = 0
+    for door in year.codes():
+        steps, doubts = letters.with_code(door, rows)
+        assert len(steps) <= door.occasions() + doubts, f"once: {door}"
+        assert all(door.accepted_at(step) for step in steps), f"only to who accepted: {door}"
+        if door.must_open():
+            opened += 1
+            assert steps or letters.refused_the_code(door, rows), f"told: {door}"
+    assert opened > 10
     assert {"booked", "move", "cancel", "answer", "restart", "relay", "jump"} <= set(year.happened)
 
 
@@ -77,6 +86,21 @@ class Letters:
         carrier = self.carriers.get((row.recipient, row.sent_at)) if row.state == "sent" else None
         return self.year.handed[carrier.message_id] if carrier else []
 
+    def with_code(self, door: Door, rows: list[Notice]) -> tuple[list[int], int]:
+        """When a reader was told the code of a session that takes place, and how many of these mails are in doubt."""
+        mails = {row.message_id: row for row in rows if row.recipient == door.reader}
+        code = door.session.access_code
+        assert code
+        told = [id for id in mails if id in self.year.copies and code in words(self.year.copies[id])]
+        return [step for id in told for step in self.year.handed[id]], sum(mails[id].ambiguous for id in told)
+
+    def refused_the_code(self, door: Door, rows: list[Notice]) -> bool:
+        return any(
+            row.message_id in self.year.refused
+            for row in rows
+            if (row.recipient, row.session_id) == (door.reader, door.session.id)
+        )
+
     def was_refused(self, row: Notice) -> bool:
         return row.message_id in self.year.refused
 
@@ -88,12 +112,16 @@ class Letters:
                 site = self.year.room.directory.sites[row.site]
                 local = row.starts.astimezone(ZoneInfo(site.timezone))
                 hour = f"{local.hour}\\s?h\\s?{local:%M}" if site.language == "fr" else f"{local:%H:%M}"
-                mail = read(self.year.copies[row.message_id])
-                body = mail.get_body(("plain",))
-                assert body is not None
-                first_line = str(body.get_content()).splitlines()[0]
-                assert re.search(rf"\b{hour}\b", first_line), (row, mail["Subject"])
-                assert re.search(rf"\b{local.day}(er)?\b", first_line), (row, mail["Subject"])
+                first_line = words(self.year.copies[row.message_id]).splitlines()[0]
+                assert re.search(rf"\b{hour}\b", first_line), row
+                assert re.search(rf"\b{local.day}(er)?\b", first_line), row
+
+
+def words(message: bytes) -> str:
+    """A mail as text."""
+    body = read(message).get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def test_a_seed_gives_the_same_year_again(

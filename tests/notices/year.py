@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -204,6 +205,7 @@ class Year:
             id=f"session-{number}",
             uid=f"session-{number}@perinat.example",
             host_site=sites[0],
+            access_code=self._a_code(),
             participations=tuple(part(site, self._answer() if site != sites[0] else "accepted") for site in sites),
             created_at=self.room.now,
             updated_at=self.room.now,
@@ -214,6 +216,12 @@ class Year:
         ahead = booked.start - self.room.now
         for _ in range(self.dice.randint(0, 4)):
             self._plan(self.true + self.dice.random() * ahead, lambda: self._change(booked.id))
+        for _ in range(self.dice.randint(0, 2)):
+            self._plan(self.true + ahead - self.dice.random() * timedelta(days=1), lambda: self._change(booked.id))
+
+    def _a_code(self) -> str:
+        """One that no other session has, and none had before."""
+        return f"K{self.dice.randrange(10**12)}Z"
 
     def _answer(self) -> Answer:
         answers: list[Answer] = ["accepted", "accepted", "pending", "tentative"]
@@ -243,7 +251,7 @@ class Year:
         before = self.truths[session_id][-1].session
         if before.start <= self.room.now:
             return
-        what = self.dice.choice(["move", "move", "cancel", "answer", "answer", "title"])
+        what = self.dice.choice(["move", "move", "cancel", "answer", "answer", "answer", "title", "code"])
         after: Session
         if before.status == "cancelled":
             what, after = "resume", changed(before, status="confirmed")
@@ -255,6 +263,8 @@ class Year:
             after = changed(before, status="cancelled", cancellation_code="no_case")
         elif what == "answer":
             after = changed(before, sequence=before.sequence, participations=tuple(self._answered(before)))
+        elif what == "code":
+            after = changed(before, sequence=before.sequence, access_code=self._a_code())
         else:
             after = changed(before, sequence=before.sequence, title=f"Titre {self.dice.randrange(100)}")
         after = replace(after, updated_at=self.room.now)
@@ -265,7 +275,8 @@ class Year:
     def _answered(self, before: Session) -> Iterator[Participation]:
         who = self.dice.choice([one.site for one in before.participations if one.site != before.host_site])
         for one in before.participations:
-            other: Answer = "accepted" if one.answer == "declined" else "declined"
+            answers: list[Answer] = ["accepted", "declined"]
+            other = self.dice.choice([answer for answer in answers if answer != one.answer])
             yield part(one.site, other if one.site == who else one.answer)
 
     def _so(self, now: Session) -> None:
@@ -290,6 +301,77 @@ class Year:
                             due = wall.replace(tzinfo=ZoneInfo(one.timezone)).astimezone(UTC)
                             yield Expectation(self, truths, place.site, reader, one.start, lead, due)
 
+    def first(self, at: datetime) -> int | None:
+        """The first step at or after an hour of the clock."""
+        return next((number for number, step in enumerate(self.steps) if step.clock >= at), None)
+
+    def latest(self, first: int) -> int | None:
+        """The step by which what is due has arrived: SLACK after the relay was there, for those who wait for it."""
+        steps = self.steps
+        there = next((at for at in range(first, len(steps)) if steps[at].relay_is_there), None)
+        if there is None:
+            return None
+        return next((at for at in range(there, len(steps)) if steps[at].true >= steps[there].true + SLACK), None)
+
+    def codes(self) -> Iterator[Door]:
+        """Every reader of every session that took place, with the code that opened it."""
+        for truths in self.truths.values():
+            told = [truth for truth in truths if truth.at < truth.session.start]
+            if not told:
+                continue
+            for place in told[-1].session.participations:
+                for reader in self.room.directory.sites[place.site].contacts:
+                    yield Door(self, truths, told, place.site, reader)
+
+
+@dataclass(frozen=True)
+class Door:
+    """A session as one of its readers stands before it."""
+
+    year: Year
+    truths: list[Truth]
+    told: list[Truth]  # what was so before its start
+    site: str
+    reader: str
+
+    @property
+    def session(self) -> Session:
+        return self.told[-1].session
+
+    def accepted(self, truth: Truth) -> bool:
+        one = truth.session.participation(self.site)
+        return truth.session.status != "cancelled" and one is not None and one.answer == "accepted"
+
+    def accepted_at(self, step: int) -> bool:
+        standing = [truth for truth in self.truths if truth.step <= step]
+        return bool(standing) and self.accepted(standing[-1])
+
+    def occasions(self) -> int:
+        """How often its last code was to be told: at each acceptance, and at each hour, anew."""
+        code = self.session.access_code
+        told = [(truth.session.access_code == code, self.accepted(truth), truth.session.start) for truth in self.truths]
+        return sum(1 for (known, accepted, _), _ in groupby(told) if known and accepted)
+
+    def must_open(self) -> bool:
+        """Whether its last code held, and the site had accepted, for long enough before the start."""
+        now = self.session
+        wall = now.wall_start - timedelta(days=min(LEADS.values()))
+        hour = wall.replace(tzinfo=ZoneInfo(now.timezone)).astimezone(UTC)
+        since = self.told[-1].at
+        for truth in reversed(self.told):
+            same = (truth.session.start, truth.session.access_code) == (now.start, now.access_code)
+            if not (same and self.accepted(truth)):
+                break
+            since = truth.at
+        first = self.year.first(max(since, hour))
+        last = self.year.latest(first) if first is not None else None
+        in_time = last is not None and self.year.steps[last].clock < now.start
+        return in_time and self.accepted(self.told[-1])
+
+    def __str__(self) -> str:
+        history = [f"{t.at:%m-%d %H:%M} {t.session.access_code} {self.accepted(t)}" for t in self.truths]
+        return f"seed {self.year.seed}: {self.session.id} at {self.session.start}, {self.reader}: {history}"
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -310,25 +392,14 @@ class Expectation:
 
     def is_a_must(self) -> bool:
         """Whether it was due, and true from long enough before until long enough after."""
-        first = self._first(lambda step: step.clock >= self.due)
+        first = self.year.first(self.due)
         if first is None or not self.true_at(first):
             return False
-        last = self.latest(first)
+        last = self.year.latest(first)
         if last is None or self.year.steps[last].clock >= self.start:
             return False  # the year, or its time, was over before it had to arrive
         settled = all(truth.at <= self.due for truth in self.truths if truth.step <= first)
         return settled and all(self.true_at(step) for step in range(first, last + 1))
-
-    def latest(self, first: int) -> int | None:
-        """The step by which it has arrived: SLACK after the relay was there, for those who wait for it."""
-        steps = self.year.steps
-        there = next((at for at in range(first, len(steps)) if steps[at].relay_is_there), None)
-        if there is None:
-            return None
-        return next((at for at in range(there, len(steps)) if steps[at].true >= steps[there].true + SLACK), None)
-
-    def _first(self, condition: Callable[[Step], bool]) -> int | None:
-        return next((at for at, step in enumerate(self.year.steps) if condition(step)), None)
 
     def __str__(self) -> str:
         history = [

@@ -9,6 +9,7 @@ from perinat_sched.people.access import (
     Actor,
     BridgeRef,
     FeedScope,
+    NetworkRef,
     RoomRef,
     SiteRef,
     Subject,
@@ -55,6 +56,7 @@ OBJECTS = {
     **{code: SiteRef(code) for code in ("calais", "lille", "seclin", "tours", "unknown")},
     **{code: RoomRef(code) for code in ("calais-1", "lille-1", "seclin-1", "tours-1", "unknown-1")},
     "mcu": BridgeRef("mcu"),
+    **{f"of-{code}": NetworkRef(code) for code in ("perinat", "hpsm", "loire")},
     **{f"site:{code}": FeedScope("site", code) for code in ("calais", "lille", "seclin", "tours")},
     **{f"room:{code}": FeedScope("room", code) for code in ("calais-1", "lille-1", "seclin-1", "tours-1")},
     **{f"network:{code}": FeedScope("network", code) for code in ("perinat", "hpsm", "loire")},
@@ -127,6 +129,10 @@ feed            network:loire       yes    no      no       no    no         no
 feed            person:anne         yes    no      no       no    yes        yes
 feed            person:paul         yes    no      no       no    no         no
 
+figures         of-perinat          yes    no      yes      yes   no         no
+figures         of-hpsm             yes    no      no       no    no         no
+figures         of-loire            yes    no      no       no    no         no
+
 tokens          -                   yes    no      no       no    no         no
 audit           -                   yes    no      no       no    no         no
 """
@@ -167,7 +173,9 @@ def test_the_table_above_asks_about_every_action_and_every_object():
     assert {name for _, name, *_ in asked} == set(OBJECTS)
 
 
-@pytest.mark.parametrize("action", ["book", "change", "answer", "close", "feed", "read_notices", "read_sessions"])
+@pytest.mark.parametrize(
+    "action", ["book", "change", "answer", "close", "feed", "figures", "read_notices", "read_sessions"]
+)
 @pytest.mark.parametrize("name", ["-", "mcu"])
 def test_an_action_on_something_it_does_not_concern_is_refused(action, name):
     assert not may(ACTORS["perinat"], action, OBJECTS[name], DIRECTORY)

@@ -109,11 +109,27 @@ class Crowd:
 
 async def check(database: Database, crowd: Crowd, *, killed: bool = False) -> int:
     """Raise AssertionError unless the rows are whole and everything acknowledged is there; the most ports in use."""
+    busiest = await check_places(database)
+    async with database.read() as tx:
+        rows = {row.id: row for row in await tx.execute(select(sessions))}
+        audited = {row.object_id for row in await tx.execute(select(audit))}
+
+    # Nothing acknowledged is lost, nothing unacknowledged is there but what a kill left unanswered.
+    for id, session in crowd.acknowledged.items():
+        if id not in crowd.in_doubt:
+            assert (rows[id].revision, rows[id].status) == (session["revision"], session["status"])
+    assert set(rows) >= set(crowd.acknowledged)
+    assert len(rows) - len(crowd.acknowledged) <= (crowd.unanswered if killed else 0)
+    assert audited >= set(rows)
+    return busiest
+
+
+async def check_places(database: Database) -> int:
+    """Raise AssertionError unless each session holds just what it should and nothing twice; the most ports in use."""
     async with database.read() as tx:
         rows = {row.id: row for row in await tx.execute(select(sessions))}
         parts = (await tx.execute(select(participations).where(participations.c.held))).all()
         held = (await tx.execute(select(holds, resources.c.code).join(resources))).all()
-        audited = {row.object_id for row in await tx.execute(select(audit))}
 
     # No two sessions in a room, by the sessions themselves and by what they hold.
     standing = {id for id, row in rows.items() if row.status != "cancelled"}
@@ -137,12 +153,4 @@ async def check(database: Database, crowd: Crowd, *, killed: bool = False) -> in
     loads = [(Interval(h.starts, h.ends), h.units) for h in held if h.code == "mcu-lille"]
     busiest = peak(loads, EVER)
     assert busiest <= PORTS, [step for step in usage(loads) if step[1] > PORTS]
-
-    # Nothing acknowledged is lost, nothing unacknowledged is there but what a kill left unanswered.
-    for id, session in crowd.acknowledged.items():
-        if id not in crowd.in_doubt:
-            assert (rows[id].revision, rows[id].status) == (session["revision"], session["status"])
-    assert set(rows) >= set(crowd.acknowledged)
-    assert len(rows) - len(crowd.acknowledged) <= (crowd.unanswered if killed else 0)
-    assert audited >= set(rows)
     return busiest

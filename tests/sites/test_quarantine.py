@@ -20,6 +20,7 @@ NEVER = b"DTSTART;TZID=Europe/Paris:20270104T080000\r\nDURATION:PT1H\r\nRRULE:FR
 A_LIFE_LONG = b"DTSTART;TZID=Europe/Paris:20270104T080000\r\nDURATION:P26000D\r\nRRULE:FREQ=WEEKLY"
 GOOD = b"DTSTART;VALUE=DATE:20270507\r\nSUMMARY:Pont"
 TOO_LONG = "takes more than a second"
+TOO_MANY = "has more than 30000 lines and listed values"
 
 
 def calendar(*events: bytes) -> bytes:
@@ -44,15 +45,15 @@ BOMBS = {
     ),
     "more components than one reads": (calendar(*[GOOD] * 2_001), "has more than 2000 components"),
     "a line that never ends": (calendar(b"DTSTART:20270104T080000Z;X=" + b"y" * 900_000), "cannot be read"),
-    "hundreds of thousands of lines": (calendar(GOOD + b"\r\nX:y" * 190_000), TOO_LONG),
+    "hundreds of thousands of lines": (calendar(GOOD + b"\r\nX:y" * 190_000), TOO_MANY),
     "tens of thousands of exceptions": (
         calendar(DAILY + b"\r\nEXDATE:" + b",".join([b"20270104T080000Z"] * 58_000)),
-        TOO_LONG,
+        TOO_MANY,
     ),
-    "as many lines of one exception": (calendar(DAILY + b"\r\nEXDATE:20270104T080000Z" * 38_000), TOO_LONG),
+    "as many lines of one exception": (calendar(DAILY + b"\r\nEXDATE:20270104T080000Z" * 38_000), TOO_MANY),
     "a rule of a megabyte": (
         calendar(DAILY.replace(b"DAILY", b"YEARLY;BYDAY=" + b",".join([b"MO"] * 300_000))),
-        TOO_LONG,
+        TOO_MANY,
     ),
     "rules that never come": (calendar(*[NEVER] * 500), "here the file has taken too long"),
     "events that overlap for a lifetime": (calendar(*[A_LIFE_LONG] * 900), "here the file has taken too long"),
@@ -158,3 +159,12 @@ def test_a_fork_is_not_able(attempt: str, ending: int | str) -> None:
         assert done.returncode == ending % 256
     else:
         assert done.returncode == 1 and ending in done.stderr
+
+
+@pytest.mark.parametrize("ending", ["while True: int()", "raise MemoryError", "__import__('os').abort()"])
+def test_a_file_whose_fork_comes_to_an_end_is_refused(ending: str) -> None:
+    script = (
+        f"from perinat_sched.sites import quarantine\ndef judge(data, name):\n {ending}\nquarantine.judge = judge\n"
+        "assert quarantine._verdict(quarantine._in_a_fork(b'', 'x.ics')) is quarantine.REFUSED\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", script], check=True)

@@ -6,6 +6,7 @@ When the comparison fails: add to a new revision what tables.py says.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -73,7 +74,14 @@ async def schema(database: Database) -> set[str]:
     """What makes the schema; the order of a table's columns and constraints does not matter."""
     async with database.read() as tx:
         lines = [line for query in SCHEMA[database.dialect] for line in (await tx.exec_driver_sql(query)).scalars()]
-    return {" | ".join(sorted(part.strip(" \t,") for part in line.split("\n"))) for line in lines}
+    return {" | ".join(sorted(parts(" ".join(line.split())))) for line in lines}
+
+
+def parts(line: str) -> list[str]:
+    """What stands before the outermost parentheses, and between their commas: an added column is the last."""
+    head, _, inside = line.partition("(")
+    pieces = re.split(r",(?![^()]*\))", inside.removesuffix(")"))
+    return [piece.strip() for piece in (head, *pieces)]
 
 
 def differences(connection: Connection) -> list[object]:

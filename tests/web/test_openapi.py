@@ -58,7 +58,7 @@ async def test_a_token_is_asked_for_under_the_api_and_nowhere_else(document: dic
 
 
 async def test_every_request_refuses_what_it_does_not_know(document: dict[str, Any]) -> None:
-    bodies = [route.body.__name__ for route in ROUTES if route.body]
+    bodies = [route.body.__name__ for route in ROUTES if isinstance(route.body, type)]
 
     assert bodies
     assert all(document["components"]["schemas"][name]["additionalProperties"] is False for name in bodies)

@@ -8,9 +8,12 @@ from typing import cast
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
 
 from perinat_sched import logs
+from perinat_sched.notices.settling import Tally
 from perinat_sched.people.actions import Tokens
+from perinat_sched.web.metrics import Metrics
 from perinat_sched.web.server import application
 from perinat_sched.web.services import Services
 from perinat_sched.zones import TZDATA_VERSION
@@ -79,6 +82,21 @@ async def test_metrics_count_by_route_and_never_by_path(api: Api) -> None:
     assert 'perinat_http_requests_total{method="GET",route="/api/v1/sessions/{id}",status="422"} 1.0' in text
     assert 'route="/feeds/{secret}.ics"' in text and 'route="unmatched"' in text and 'method="other"' in text
     assert "canary" not in text.lower() and session["id"] not in text
+
+
+def test_the_time_to_answer_is_told_in_buckets_that_add_up() -> None:
+    metrics = Metrics("1", "2026c", Tally())
+    for seconds in (0.001, 0.005, 0.3, 60.0):
+        metrics.answered("GET", "/healthz", 200, seconds)
+
+    told = {}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        for sample in family.samples:
+            told[sample.name.removeprefix("perinat_http_"), sample.labels.get("le")] = sample.value
+    within = {limit: told["request_seconds_bucket", limit] for limit in ("0.005", "0.25", "0.5", "10.0", "+Inf")}
+    assert within == {"0.005": 2, "0.25": 2, "0.5": 3, "10.0": 3, "+Inf": 4}
+    assert told["request_seconds_count", None] == told["requests_total", None] == 4
+    assert told["request_seconds_sum", None] == pytest.approx(60.306)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -155,6 +173,7 @@ async def test_every_answer_is_protected(api: Api, path: str) -> None:
         ('"quoted"', False),
         ("\x1b[31m", False),
         ("é", False),
+        ("ps_aB3-aB3-aB3", False),  # nothing that looks like a token, which the log must not show
     ],
 )
 async def test_a_request_keeps_the_id_it_came_with_where_that_is_harmless(api: Api, sent: str, kept: bool) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices
-from perinat_sched.web.route import Policy, Route
+from perinat_sched.web.route import Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from tests.web.callers import BOOKING, Answer, Api, Caller
 
@@ -62,11 +62,19 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/sessions/{id}"): {"description": "Ordre du jour"},
     ("POST", "/api/v1/sessions/{id}/cancellation"): {},
     ("PUT", "/api/v1/sessions/{id}/participations/{site}/answer"): {"answer": "accepted"},
+    ("POST", "/api/v1/series"): {**BOOKING, "rrule": "FREQ=WEEKLY;COUNT=2"},
+    ("PATCH", "/api/v1/series/{id}"): {"description": "Ordre du jour"},
+    ("POST", "/api/v1/series/{id}/cancellation"): {},
+    ("POST", "/api/v1/series/{id}/occurrences"): {"recurrence_id": "2027-03-01T09:00"},
+    ("POST", "/api/v1/series/{id}/copy"): {"from": "2027-09-06", "until": "2027-09-30"},
+    ("PUT", "/api/v1/series/{id}/participations/{site}/answer"): {"answer": "accepted"},
+    ("POST", "/api/v1/series/import"): "date,start,kind,host,sites\n2027-03-18,15:00,staff,lille,calais\n",
     ("POST", "/api/v1/closures"): CLOSURE,
     ("POST", "/api/v1/feeds"): FEED,
 }
 QUERIES: Mapping[str, str] = {
     "/api/v1/slots": "?site=lille&site=calais&duration_minutes=60&from=2027-03-18&to=2027-03-18&limit=1",
+    "/api/v1/sites/{code}/sessions.csv": "?year=2027",
     "/api/v1/sites/{code}/closures": "?from=2027-03-18&to=2027-03-18",
 }
 
@@ -80,6 +88,10 @@ class World:
 
     async def values(self, route: Route) -> dict[str, str]:
         """What stands in the variable parts of an address."""
+        if route.path.startswith("/api/v1/series/{id}"):
+            return {"id": (await self._series())["id"], "site": "calais"}
+        if route.path == "/api/v1/sessions/{id}/exception":
+            return {"id": (await self._series())["occurrences"][0]["session"]}
         if route.path.startswith("/api/v1/sessions/{id}"):
             return {"id": await self._session(route.method), "site": "calais"}
         if route.path == "/api/v1/closures/{id}":
@@ -93,12 +105,20 @@ class World:
             return {"secret": url.rpartition("/")[2].removesuffix(".ics")}
         return {"code": "lille", "name": "swagger-ui.css"}
 
-    async def _session(self, method: str = "GET") -> str:
+    def _next_day(self) -> datetime:
         self._start += timedelta(days=1 if self._start.weekday() < 4 else 3)
-        session = await self.admin.book(start=f"{self._start:%Y-%m-%dT%H:%M}")
+        return self._start
+
+    async def _session(self, method: str = "GET") -> str:
+        session = await self.admin.book(start=f"{self._next_day():%Y-%m-%dT%H:%M}")
         if method == "DELETE":
             await self.admin("POST", f"/sessions/{session['id']}/cancellation")
         return str(session["id"])
+
+    async def _series(self) -> Any:
+        start = f"{self._next_day():%Y-%m-%dT%H:%M}"
+        asked = {**BOOKING, "start": start, "dates": [start[:10]], "kind": "staff", "required_sites": ["calais"]}
+        return (await self.admin("POST", "/series", asked)).json
 
     async def _failed_mail(self) -> str:
         """To Calais, about a session of theirs."""
@@ -116,7 +136,10 @@ class World:
 async def call(caller: Caller, route: Route, values: Mapping[str, str]) -> Answer:
     path = "/" + route.path.format(**values) + QUERIES.get(route.path, "")
     body = BODIES[route.method, route.path] if route.body else None
-    return await caller(route.method, path, body, headers={"If-Match": '"0"'})
+    headers = {"If-Match": '"0"'}
+    if isinstance(route.body, Media):
+        return await caller(route.method, path, raw=body, headers={**headers, "Content-Type": route.body.type})
+    return await caller(route.method, path, body, headers=headers)
 
 
 def outcome(answer: Answer) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from itertools import combinations
+from typing import Any
 
 from perinat_sched import i18n, zones
 from perinat_sched.i18n import Message, say
 from perinat_sched.sites.network import Directory, Language, Site
 from perinat_sched.web.desk import timetable
+from perinat_sched.web.desk.page import Visit
 
 
 def unusual(language: Language, first: date, zone: str, sites: Iterable[Site]) -> Iterable[str]:
@@ -20,12 +22,11 @@ def unusual(language: Language, first: date, zone: str, sites: Iterable[Site]) -
         if not odd:
             continue
         midday = noon(odd[0], zone)
-        apart = abs(zones.offset(midday, one) - zones.offset(midday, other))
         last = i18n.day(noon(odd[-1], zone), language)
         when = Message("from {first} to {last}", first=i18n.day(midday, language), last=last)
         message = Message(
             "Unusual difference of clocks: {apart} between {one} and {other}, {when}.",
-            apart=_hours(apart),
+            apart=apart(midday, one, other),
             one=i18n.place_of(one, language, cities[one]),
             other=i18n.place_of(other, language, cities[other]),
             when=when if len(odd) > 1 else last,
@@ -33,8 +34,10 @@ def unusual(language: Language, first: date, zone: str, sites: Iterable[Site]) -
         yield say(message, language)
 
 
-def _hours(apart: timedelta) -> str:
-    hours, minutes = divmod(apart // timedelta(minutes=1), 60)
+def apart(instant: datetime, one: str, other: str) -> str:
+    """How far two clocks are apart: `5 h`, `9 h 30`."""
+    difference = abs(zones.offset(instant, one) - zones.offset(instant, other))
+    hours, minutes = divmod(difference // timedelta(minutes=1), 60)
     return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
 
 
@@ -61,6 +64,16 @@ def choices(language: Language, directory: Directory, zone: str) -> list[tuple[s
     return [(site.code, i18n.place_of(name, language, site.city)) for name, site in found.items()]
 
 
+def moment(visit: Visit[Any, Any], instant: datetime) -> str:
+    """A day and hour by the visitor's clock, which is named."""
+    return i18n.moment(zones.to_local(instant, visit.zone), visit.language)
+
+
 def noon(day: date, zone: str) -> datetime:
     """The hour at which a day is named: no zone changes its clocks at noon."""
     return datetime.combine(day, time(12), tzinfo=zones.zone(zone))
+
+
+def hour(language: Language, instant: datetime, zone: str, city: str | None) -> str:
+    """What a clock shows at an instant; of a zone that is not a whole country's, called after the city."""
+    return i18n.hour(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))

@@ -23,7 +23,7 @@ from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 200
+MOST_FIELDS = 600  # a series has up to 366 dates to tick, and 50 sites
 FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
 
 
@@ -35,6 +35,8 @@ def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
         visitor = await _visitor(request, services)
         if page.signed_in and visitor is None:
             raise Unauthenticated(Message("Sign in to go on."))
+        if page.administrators and visitor is not None and visitor.actor.role != "admin":
+            raise Forbidden
         form = None
         if page.method == "POST":
             _check_sender(page, request, services)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -52,11 +52,17 @@ def environment() -> Environment:
     )
 
 
-def address(request: web.Request, path: str, **asked: str | None) -> str:
-    """A path of ours with its question, under the path of `public_url`; the language chosen goes along."""
+def address(request: web.Request, path: str, **asked: str | Sequence[str] | None) -> str:
+    """A path of ours with its question, under the path of `public_url`; the language chosen goes along.
+
+    A name with several values is asked once a value.
+    """
     path, _, question = path.partition("?")
-    wanted = {"lang": request.query.get("lang")} | dict(parse_qsl(question, keep_blank_values=True)) | asked
-    question = urlencode({name: value for name, value in wanted.items() if value is not None})
+    wanted: dict[str, list[str]] = {"lang": request.query.getall("lang", [])[:1]}
+    wanted |= parse_qs(question, keep_blank_values=True)
+    for name, value in asked.items():
+        wanted[name] = [value] if isinstance(value, str) else list(value or ())
+    question = urlencode(wanted, doseq=True)
     return root(request) + quote(path, safe="/~") + (f"?{question}" if question else "")
 
 
@@ -87,7 +93,7 @@ def respond(
     def said(message: Message) -> str:
         return say(message, language)
 
-    def link(path: str, **asked: str | None) -> str:
+    def link(path: str, **asked: str | Sequence[str] | None) -> str:
         return address(request, path, **asked)
 
     page = environment().get_template(template)
@@ -100,6 +106,7 @@ def respond(
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),
         scripts=scripts,
+        files_only=not request.app[SERVICES].settings.smtp_url,
         **values,
     )
     headers = _headers(language, policy(scripts=bool(scripts))) | (UNTOLD if untold else {})
@@ -123,7 +130,8 @@ def _in_other_language(request: web.Request, language: Language) -> str:
     address, else the first one."""
     other = "en" if language == "fr" else "fr"
     path = own_path(request.path) if _can_be_read(request) else ""  # "//host" is no path of ours
-    return root(request) + (path or "/") + "?" + urlencode({**(request.query if path else {}), "lang": other})
+    kept = [(name, value) for name, value in request.query.items() if name != "lang"] if path else []
+    return root(request) + (path or "/") + "?" + urlencode([*kept, ("lang", other)])
 
 
 def _can_be_read(request: web.Request) -> bool:

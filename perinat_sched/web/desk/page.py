@@ -17,7 +17,7 @@ from perinat_sched.errors import Unauthenticated
 from perinat_sched.i18n import Message, language_of
 from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn
-from perinat_sched.sites.network import Language
+from perinat_sched.sites.network import Language, Site
 from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import Services
 
@@ -75,12 +75,17 @@ class Visit(Generic[Q, F]):
         return self.who.actor
 
     @property
-    def zone(self) -> str:
-        """Whose hours the visitor reads: those of the first own site, else of the first site that is hers to see."""
+    def site(self) -> Site:
+        """Where the visitor is: the first own site, else the first that is hers to see."""
         directory = self.services.directory
         own = [site for code, site in directory.sites.items() if code in self.actor.sites]
         of_networks = [site for site in directory.sites.values() if self.actor.networks.intersection(site.networks)]
-        return next(iter([*own, *of_networks, *directory.sites.values()])).timezone
+        return next(iter([*own, *of_networks, *directory.sites.values()]))
+
+    @property
+    def zone(self) -> str:
+        """Whose hours the visitor reads."""
+        return self.site.timezone
 
     def path(self, name: str) -> str:
         """A variable part of the address, decoded."""
@@ -98,6 +103,7 @@ class Page:
     path: str
     handler: Handler
     signed_in: bool = True  # whether one must be
+    administrators: bool = False  # whether it is for them alone
     query: type[PageQuery] = PageQuery
     form: type[Asked] | None = None  # None: what is sent does not matter
     takes: Senders = "our pages"

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from perinat_sched import i18n, zones
-from perinat_sched.booking.session import Answer, CancellationCode, Participation, Session, Status
+from perinat_sched.booking.session import CancellationCode, Participation, Session, Status
 from perinat_sched.booking.store import SessionFilter
 from perinat_sched.errors import InvalidRequest
 from perinat_sched.i18n import Message
 from perinat_sched.notices.notice import NoticeView
-from perinat_sched.sites.network import Language
+from perinat_sched.people.access import SiteRef, may
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.clocks import noon
+from perinat_sched.web.desk.clocks import hour, noon
+from perinat_sched.web.desk.deeds import ANSWERS, call_list, told
 from perinat_sched.web.desk.page import PageQuery, Visit
+from perinat_sched.web.desk.refusal import Refusal
+from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.schemas.base import MOST_ITEMS, QueryDay
 from perinat_sched.web.views import View
 
@@ -27,12 +31,6 @@ STATUSES: Mapping[Status, Message] = {
     "tentative": Message("To be confirmed"),
     "confirmed": Message("Confirmed"),
     "cancelled": Message("Cancelled"),
-}
-ANSWERS: Mapping[Answer, Message] = {
-    "pending": Message("no answer yet"),
-    "accepted": Message("accepted"),
-    "declined": Message("declined"),
-    "tentative": Message("perhaps"),
 }
 REASONS: Mapping[CancellationCode, Message] = {
     "cancelled": Message("cancelled"),
@@ -57,6 +55,21 @@ STATES: Mapping[str, Message] = {
     "failed": Message("failed"),
     "skipped": Message("not sent: out of date"),
 }
+DONE: Mapping[str, Message] = {
+    "booked": Message("Booked. The sites are told by mail."),
+    "changed": Message("Changed. Whom it concerns is told by mail."),
+    "cancelled": Message("Cancelled. The sites are told by mail; the cancellation can be undone below."),
+    "resumed": Message("The cancellation is undone. The sites are told by mail."),
+    "answered": Message("The answer is noted."),
+    "rung": Message("The call is noted."),
+    "sent": Message("The mail is on its way again."),
+}
+
+
+class SessionQuery(PageQuery):
+    """What was done last, to be said once more."""
+
+    done: Literal["", "booked", "changed", "cancelled", "resumed", "answered", "rung", "sent"] = ""
 
 
 class BridgeQuery(PageQuery):
@@ -70,6 +83,7 @@ class BridgeQuery(PageQuery):
 class Part:
     """A site's part in a session, as people read it."""
 
+    code: str
     site: str
     host: bool
     required: bool
@@ -80,30 +94,50 @@ class Part:
     pre_test: str  # likewise: when its set-up begins
     answer: Message
     comment: str
+    may_answer: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
     """A notice, as people read it."""
 
+    id: str
+    failed: bool
+    error: str  # what the relay said of a failed one
     kind: Message
     recipient: str
     state: Message
     when: str
 
 
-async def show(visit: Visit[PageQuery, None]) -> web.Response:
+async def show(visit: Visit[SessionQuery, None]) -> web.Response:
     """As much as the reader sees: all of it, or kind and time."""
+    session = await visit.services.enquiries.get(visit.actor, visit.path("id"))
+    return await page(visit, session, done=DONE.get(visit.query.done))
+
+
+async def page(
+    visit: Visit[Any, Any],
+    session: Session,
+    status: int = HTTPStatus.OK,
+    *,
+    done: Message | None = None,
+    wrongs: Wrongs | None = None,
+    refused: Refusal | None = None,
+) -> web.Response:
+    """The page of a session; `refused`: why its cancellation could not be undone."""
     services, language = visit.services, visit.language
-    session = await services.enquiries.get(visit.actor, visit.path("id"))
     full = services.enquiries.sight(visit.actor, session) == "full"
+    changes = may(visit.actor, "change", session.subject, services.directory)
     mails = await services.notices.of_session(visit.actor, session) if full else []
+    deeds = await services.history.of(visit.actor, session) if changes else []
     kind = services.directory.kinds.get(session.kind)
     network = services.directory.networks.get(session.network)
     bridge = services.directory.bridges.get(session.bridge or "")
     return html.respond(
         visit.request,
         "session.html.j2",
+        status,
         session=View(actor=visit.actor, directory=services.directory, language=language).session(session),
         kind=kind.name[language] if kind else session.kind,
         network=network.name if network else session.network,
@@ -112,8 +146,17 @@ async def show(visit: Visit[PageQuery, None]) -> web.Response:
         state=STATUSES[session.status],
         reason=REASONS[session.cancellation_code] if full and session.cancellation_code else None,
         explanation=session.cancellation_reason if full else "",
+        overridden=session.override_reason if full else None,
         parts=[_part(visit, session, part) for part in session.participations] if full else [],
         mails=[_mail(visit, mail) for mail in mails],
+        full=full,
+        changes=changes,
+        books=visit.actor.role != "clinician",
+        calls=call_list(visit, session, deeds) if changes else [],
+        history=[told(visit, deed) for deed in reversed(deeds)],
+        done=done,
+        wrongs=wrongs or Wrongs(),
+        refused=refused,
     )
 
 
@@ -173,31 +216,33 @@ def _part(visit: Visit[Any, Any], session: Session, part: Participation) -> Part
     zone = site.timezone if site else session.timezone
     margins = directory.margins(directory.kinds.get(session.kind), site, room) if site else None
     before = session.start - margins.set_up if margins else session.start
+    subject = SiteRef(part.site, session.subject)
     return Part(
+        code=part.site,
         site=site.name if site else part.site,
         host=part.site == session.host_site,
         required=part.required,
         room=room.name if room else part.room,
         endpoint=room.endpoint if room else None,
         phone=site.phone if site else None,
-        hour=_hour(language, session.start, zone, site.city if site else None),
-        pre_test=_hour(language, before, zone, site.city if site else None),
+        hour=hour(language, session.start, zone, site.city if site else None),
+        pre_test=hour(language, before, zone, site.city if site else None),
         answer=ANSWERS[part.answer],
         comment=part.comment,
+        may_answer=bool(site) and session.status != "cancelled" and may(visit.actor, "answer", subject, directory),
     )
 
 
 def _mail(visit: Visit[Any, Any], notice: NoticeView) -> Mail:
     return Mail(
+        id=notice.id,
+        failed=notice.state == "failed",
+        error=(notice.last_error or "") if notice.state == "failed" else "",
         kind=NOTICES[notice.kind],
         recipient=notice.recipient,
         state=STATES[notice.state],
         when=_moment(visit, notice.sent_at or notice.due_at, visit.zone, None),
     )
-
-
-def _hour(language: Language, instant: datetime, zone: str, city: str | None) -> str:
-    return i18n.hour(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))
 
 
 def _moment(visit: Visit[Any, Any], instant: datetime, zone: str, site: str | None) -> str:

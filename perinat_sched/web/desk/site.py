@@ -21,9 +21,9 @@ from perinat_sched.sites.closures import Closure
 from perinat_sched.sites.network import Site
 from perinat_sched.web.desk import html, timetable
 from perinat_sched.web.desk.clocks import noon
+from perinat_sched.web.desk.deeds import ANSWERS
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.refused import Reason, reasons
-from perinat_sched.web.desk.session import ANSWERS
 from perinat_sched.web.desk.shut import Shut, place_of, shut, when
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import LONGEST_CODE, MOST_ITEMS

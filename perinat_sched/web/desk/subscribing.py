@@ -15,14 +15,12 @@ import segno
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
-from perinat_sched.errors import NotFound
-from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.store import Feed
 from perinat_sched.i18n import Language, Message
 from perinat_sched.people.access import Detail
 from perinat_sched.web.desk import html
 from perinat_sched.web.desk.page import PageQuery, Visit
-from perinat_sched.web.feeds import SECRET
+from perinat_sched.web.feeds import address_of
 from perinat_sched.web.schemas.base import QueryInt
 from perinat_sched.web.schemas.feeds import LONGEST_ALARM
 
@@ -165,10 +163,9 @@ def _variant(alarm: int | None, cancelled: Literal["yes", "no"]) -> str:
 async def _asked(visit: Visit[Any, None]) -> tuple[str, Feed]:
     """The secret in the address, and the feed it is of. Raises NotFound and Gone."""
     secret = visit.path("secret")
-    if not SECRET.fullmatch(secret):
-        raise NotFound
-    visit.services.feed_reads.count(hashed(secret))
-    return secret, await visit.services.publisher.feed(hashed(secret))
+    address = address_of(secret)
+    visit.services.feed_reads.count(address)
+    return secret, await visit.services.publisher.feed(address)
 
 
 def _page(visit: Visit[Any, None], template: str, feed: Feed) -> web.Response:

@@ -66,6 +66,7 @@ async def show(visit: Visit[WeekQuery, None]) -> web.Response:
         visit.request,
         "week.html.j2",
         place=place,
+        example=await visit.services.example.state(visit.actor) if not read.blocks else "none",
         choices=_choices(visit),
         clock=clock,
         clocks=clocks.heads(visit.language, first, place.zone, clock),

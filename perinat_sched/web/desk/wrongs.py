@@ -39,6 +39,15 @@ class Wrongs:
     twice: tuple[str, ...] = ()  # the two hours that a repeated wall time may mean, to choose from
     doubtful: bool = False  # a text that may speak of a patient: whoever typed it may say that it does not
 
+    @classmethod
+    def no_reason(cls) -> Wrongs:
+        """Something was to be overridden, and nothing said why."""
+        return cls.of_one("override_reason", Message("Say why: the sites concerned read it."))
+
+    @classmethod
+    def of_one(cls, field: str, message: Message) -> Wrongs:
+        return cls(found=(FieldError(field, message),))
+
     def __bool__(self) -> bool:
         return bool(self.found)
 

@@ -109,6 +109,7 @@ Id = Annotated[str, Field(min_length=1, max_length=64)]
 QueryDay = Annotated[
     date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-01"]})
 ]
+DayOrNone = Annotated[QueryDay | None, BeforeValidator(lambda text: text or None)]  # a field of a form, left empty
 QueryInt = Annotated[int, BeforeValidator(_whole_number)]
 QueryBool = Annotated[bool, BeforeValidator(_truth)]
 

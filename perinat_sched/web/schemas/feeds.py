@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from perinat_sched.feeds.edition import Options
 from perinat_sched.feeds.subscription import LONGEST_LABEL
 from perinat_sched.web.schemas.base import RFC3339, Asked, Code, KindCode, QueryInt, Told
 from perinat_sched.web.schemas.directory import Language
@@ -37,6 +39,11 @@ class FeedQuery(Asked):
     alarm: Annotated[QueryInt, Field(ge=1, le=LONGEST_ALARM)] | None = None
     cancelled: Literal["yes", "no"] = "yes"
     format: Literal["ics", "ifb"] = "ics"  # ifb: only when the site or room is taken (VFREEBUSY)
+
+    @cached_property
+    def options(self) -> Options:
+        """The variant that is asked for."""
+        return Options(alarm=self.alarm, cancelled=self.cancelled == "yes", free_busy=self.format == "ifb")
 
 
 class FeedOut(Told):

@@ -163,8 +163,8 @@ class SessionOut(Told):
     uid: str
     revision: Revision
     sequence: int
-    series: None
-    recurrence_id: None
+    series: str | None
+    recurrence_id: WallTime | None
     status: Status
     kind: str
     title: str

@@ -26,12 +26,13 @@ function shown(ics) {
     for (const zone of calendar.getAllSubcomponents("vtimezone")) ICAL.TimezoneService.register(zone);
     const events = calendar.getAllSubcomponents("vevent").map((component) => new ICAL.Event(component));
     const masters = events.filter((event) => !event.isRecurrenceException());
+    const alone = []; // dates without a rule, for which Thunderbird makes one up
     for (const exception of events.filter((event) => event.isRecurrenceException())) {
         const master = masters.find((event) => event.uid === exception.uid);
         if (master) master.relateException(exception);
-        else masters.push(exception);
+        else alone.push(exception);
     }
-    return masters
+    return [...masters, ...alone]
         .flatMap(occurrences)
         .map(({ item, startDate, endDate }) => [
             item.uid,

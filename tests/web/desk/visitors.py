@@ -26,9 +26,11 @@ class Visitor:
     async def get(self, path: str, **headers: str) -> Answer:
         return self._keep(await self.caller("GET", "/" + path, headers=self._sent(headers), exactly=True))
 
-    async def post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] = OURS) -> Answer:
+    async def post(self, path: str, form: Mapping[str, Any], headers: Mapping[str, str] = OURS) -> Answer:
         sent = self._sent({"Content-Type": OURS["Content-Type"], **headers})
-        return self._keep(await self.caller("POST", "/" + path, raw=urlencode(form), headers=sent, exactly=True))
+        return self._keep(
+            await self.caller("POST", "/" + path, raw=urlencode(form, doseq=True), headers=sent, exactly=True)
+        )
 
     async def form_token(self) -> str:
         """What stands in the forms of this visitor's pages."""
@@ -55,3 +57,21 @@ async def signed_in(api: Api, role: str = "admin", **given: Any) -> Visitor:
     answer = await visitor.post(f"/sign-in/{secret}", {})
     assert answer.status == 303, answer.body.decode()
     return visitor
+
+
+def fields(page: bytes, **typed: Any) -> dict[str, Any]:
+    """What a browser would send of the page's one form without touching it, but for what is typed."""
+    text = page.decode()
+    form = text[text.index('<form class="sheet"') : text.index("</form>")]
+    found: dict[str, Any] = {}
+    for tag in re.findall(r"<input [^>]*>", form):
+        given = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        if given.get("type") in ("checkbox", "radio") and " checked" not in tag:
+            continue
+        name, value = given["name"], given["value"].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
+        found[name] = [*found.get(name, []), value] if given.get("type") == "checkbox" else value
+    for name, options in re.findall(r'<select id="[^"]+" name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        [*_, chosen] = ["", *re.findall(r'<option value="([^"]*)" selected>', options)]
+        found[name] = [*found.get(name, []), chosen] if name == "room" else chosen
+    found |= re.findall(r'<textarea id="[^"]+" name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+    return {**found, **typed}

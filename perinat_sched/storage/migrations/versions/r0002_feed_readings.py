@@ -34,7 +34,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed"], ["feeds.id"], name="fk_feed_readings_feed_feeds"),
         sa.PrimaryKeyConstraint("feed", name="pk_feed_readings"),
     )
-    for statement in changes.creation(op.get_bind().dialect.name):
+    dialect = op.get_bind().dialect.name
+    counting = changes.counting(dialect, "sessions", "tokens", "feeds", "closures")
+    for statement in (*changes.creation(dialect), *counting):
         op.execute(statement)
 
 

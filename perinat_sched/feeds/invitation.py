@@ -1,0 +1,138 @@
+"""Invitations and cancellations, the calendar part of a mail to one contact of a site (RFC 5546, 6047).
+
+The same events as in the site's feed, with the reader as their only attendee. A series is one UID: sent as a whole
+once, with its rule and the dates that are otherwise, and afterwards a changed date alone (ITIP-08).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+
+from icalendar import vCalAddress, vDatetime, vText
+from icalendar.parser import Contentline
+
+from perinat_sched.booking.session import Answer, Session
+from perinat_sched.feeds import series_calendar, vtimezone
+from perinat_sched.feeds.calendar import assembled, event_of, head_of, one_line, parameter, series_event, uri
+from perinat_sched.feeds.face import Face, Viewpoint, face
+from perinat_sched.feeds.series_calendar import Shown
+from perinat_sched.series.series import Series
+from perinat_sched.sites.network import Directory, Language
+
+Method = Literal["REQUEST", "CANCEL"]
+
+GAP = "-"  # instead of what is a reader's own
+KEPT = 64  # events: mails about a session leave one after the other
+
+_PARTSTAT: dict[Answer, str] = {
+    "pending": "NEEDS-ACTION",
+    "accepted": "ACCEPTED",
+    "declined": "DECLINED",
+    "tentative": "TENTATIVE",
+}
+
+
+def invitation(
+    session: Session,
+    directory: Directory,
+    *,
+    method: Method,
+    site: str,
+    attendee: str,
+    organizer: str,
+    language: Language,
+    stamp: datetime,
+) -> bytes:
+    """The calendar part of a mail to one contact of a site (RFC 5546, 6047); the same event as in the site's feed.
+
+    `attendee` is the address the mail goes to, `stamp` the instant (UTC) of sending. A site that no longer takes part
+    is told which session it was, and nothing of what is said in it now.
+    """
+    told = _told(session, method, site)
+    clock = vtimezone.clock(told.timezone, told.start, told.end)
+    seen = face(told, directory, "full", Viewpoint(language=language, site=site))
+    own: dict[str, vText | vCalAddress] = {
+        "ATTENDEE": _attendee(attendee, site, session, directory),
+        "LOCATION": vText(one_line(seen.location)),
+    }
+    event = _with_gaps(told, replace(seen, location=GAP), clock, organizer, language, stamp.astimezone(UTC))
+    for name, value in own.items():
+        event = event.replace(_line(name, vText(GAP)), _line(name, value), 1)
+    return assembled(head_of(method), {clock}, [event])
+
+
+def series_invitation(
+    series: Series,
+    sessions: Sequence[tuple[Session, str]],
+    directory: Directory,
+    *,
+    method: Method,
+    attendee: str,
+    organizer: str,
+    language: Language,
+    stamp: datetime,
+) -> bytes:
+    """The same for dates of a series, at least one, each with the site that is written to: all that the reader is to
+    have in the calendar of it, or one alone.
+
+    To cancel a rule is to cancel all its dates, whatever was said of them: one component.
+    """
+    attendees = {one.id: _attendee(attendee, site, one, directory) for one, site in sessions}
+    shown = []
+    for session, site in sessions:
+        told = _told(session, method, site)
+        seen = face(told, directory, "full", Viewpoint(language=language, site=site))
+        shown.append(Shown(session=told, seen=seen, own=repr(attendees[session.id].params)))
+    made = series_calendar.components(series, shown)
+    if method == "CANCEL" and made[0].rrule:
+        made = made[:1]
+    events = []
+    for component in made:
+        event = series_event(series, component, organizer, language)
+        event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
+        event["ATTENDEE"] = attendees[component.session.id]
+        events.append(event.to_ical())
+    return assembled(head_of(method), series_calendar.clocks_of(series, made), events)
+
+
+def _told(session: Session, method: Method, site: str) -> Session:
+    """A session as the calendar of a site is told of it."""
+    told = replace(session, status="cancelled") if method == "CANCEL" else session
+    if session.participation(site) is None:
+        told = replace(told, description="", join_url=None, cancellation_reason="", participations=())
+    return told
+
+
+@lru_cache(maxsize=KEPT)
+def _with_gaps(
+    session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language, stamp: datetime
+) -> bytes:
+    """The event of an invitation, all of it that is not its reader's own: those lines are gaps."""
+    event = event_of(session, seen, clock, organizer, language)
+    event["DTSTAMP"] = vDatetime(stamp)
+    event["ATTENDEE"] = vText(GAP)
+    whole: bytes = event.to_ical()
+    return whole
+
+
+def _line(name: str, value: vText | vCalAddress) -> bytes:
+    """One property as it stands in a calendar, with the ends of the lines before and after."""
+    line: bytes = Contentline.from_parts(name, value.params, value).to_ical()
+    return b"\r\n" + line + b"\r\n"
+
+
+def _attendee(address: str, site: str, session: Session, directory: Directory) -> vCalAddress:
+    """The recipient, for a site, as the only attendee (ITIP-04). No reply is asked for until something reads it."""
+    attendee = vCalAddress(f"mailto:{uri(address)}")
+    part, known = session.participation(site), directory.sites.get(site)
+    host, required = site == session.host_site, part is None or part.required
+    attendee.params["CN"] = parameter(known.name if known else site)
+    attendee.params["CUTYPE"] = "GROUP"
+    attendee.params["ROLE"] = "CHAIR" if host else "REQ-PARTICIPANT" if required else "OPT-PARTICIPANT"
+    attendee.params["PARTSTAT"] = _PARTSTAT[part.answer if part else "pending"]
+    attendee.params["RSVP"] = "FALSE"
+    return attendee

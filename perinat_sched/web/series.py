@@ -1,0 +1,152 @@
+"""Series: tried out, booked, read."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from perinat_sched.booking.request import Asked, checked_text
+from perinat_sched.booking.request import Changes as SessionChanges
+from perinat_sched.series import recurrence, request
+from perinat_sched.series.changes import Changes
+from perinat_sched.series.series import WALL, Series, Whole
+from perinat_sched.web import refusals
+from perinat_sched.web.call import Call, answer
+from perinat_sched.web.schemas.base import NoQuery, Paging
+from perinat_sched.web.schemas.series import (
+    CopyRequest,
+    DateRequest,
+    DryRun,
+    SeriesAnswer,
+    SeriesCancellation,
+    SeriesList,
+    SeriesPatch,
+    SeriesRequest,
+)
+from perinat_sched.web.sessions import expected, fields_of
+from perinat_sched.web.views import View
+from perinat_sched.web.views_series import SeriesView
+
+OF_THE_SERIES = ("rrule", "dates", "exclude", "exclude_holidays_of", "on_conflict", "override")
+
+
+async def book(call: Call[DryRun, SeriesRequest]) -> web.Response:
+    asked = _asked(call.body)
+    if call.query.dry_run:
+        return await told(call, await call.services.series.try_out(call.actor, asked), proposed=True)
+    booked = await call.services.series.book(call.actor, asked)
+    call.services.delivery.wake()
+    location = {"Location": f"/api/v1/series/{booked.series.id}"}
+    return await told(call, booked, status=HTTPStatus.CREATED, headers=location)
+
+
+async def listed(call: Call[Paging, None]) -> web.Response:
+    cursors, context = call.services.cursors, call.context()
+    after = cursors.open(context, call.query.cursor) if call.query.cursor else None
+    found, more = await call.services.series.page(call.actor, (after[0], after[1]) if after else None, call.query.limit)
+    view = await _view(call, found)
+    last = found[-1].series if found else None
+    following = cursors.seal(context, [f"{last.session.wall_start:{WALL}}", last.id]) if more and last else None
+    return answer(SeriesList(items=[view.series(one) for one in found], next=following))
+
+
+async def read(call: Call[NoQuery, None]) -> web.Response:
+    return await told(call, await call.services.series.get(call.actor, call.path("id")))
+
+
+async def change(call: Call[NoQuery, SeriesPatch]) -> web.Response:
+    async def present() -> int:
+        return (await call.services.series.get(call.actor, call.path("id"))).series.revision
+
+    revision = await expected(call, present)
+    given = fields_of(call.body)
+    since = given.pop("since", None)
+    own = {name: given.pop(name) for name in OF_THE_SERIES if name in given}
+    changes = Changes(session=SessionChanges(**given), **own)
+    changed = await call.services.series_changes.change(call.actor, call.path("id"), revision, changes, since)
+    return await _changed(call, changed)
+
+
+async def cancel(call: Call[NoQuery, SeriesCancellation]) -> web.Response:
+    body = call.body
+    cancelled = await call.services.series_upkeep.cancel(
+        call.actor, call.path("id"), body.since, body.code, body.reason, sure=body.no_patient_data
+    )
+    return await _changed(call, cancelled)
+
+
+async def reply(call: Call[NoQuery, SeriesAnswer]) -> web.Response:
+    body = call.body
+    answered = await call.services.series_upkeep.answer(
+        call.actor,
+        call.path("id"),
+        call.path("site"),
+        body.answer,
+        body.room,
+        body.comment,
+        until=recurrence.day(body.until, "until") if body.until is not None else None,
+        but=tuple(body.but),
+        sure=body.no_patient_data,
+    )
+    return await _changed(call, answered)
+
+
+async def complete(call: Call[NoQuery, DateRequest]) -> web.Response:
+    reason = call.body.override_reason
+    if reason is not None:
+        reason = checked_text("override_reason", reason, call.services.directory, sure=call.body.no_patient_data)
+    booked = await call.services.series_upkeep.book_later(call.actor, call.path("id"), call.body.recurrence_id, reason)
+    call.services.delivery.wake()
+    view = View(actor=call.actor, directory=call.services.directory, language=call.language)
+    headers = {"Location": f"/api/v1/sessions/{booked.id}", "ETag": f'"{booked.revision}"'}
+    return answer(view.session(booked), status=HTTPStatus.CREATED, headers=headers)
+
+
+async def restore(call: Call[NoQuery, None]) -> web.Response:
+    await call.services.series_upkeep.back_to_rule(call.actor, call.path("id"))
+    call.services.delivery.wake()
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def copy(call: Call[NoQuery, CopyRequest]) -> web.Response:
+    first, last = recurrence.day(call.body.since, "from"), recurrence.day(call.body.until, "until")
+    asked = await call.services.series.copy(call.actor, call.path("id"), first, last)
+    return await told(call, await call.services.series.try_out(call.actor, asked), proposed=True)
+
+
+async def _changed(call: Call[Any, Any], whole: Whole) -> web.Response:
+    call.services.delivery.wake()
+    return await told(call, whole)
+
+
+async def told(
+    call: Call[Any, Any],
+    whole: Whole,
+    *,
+    status: int = HTTPStatus.OK,
+    headers: dict[str, str] | None = None,
+    proposed: bool = False,
+) -> web.Response:
+    """A series as its caller reads it; one that is only proposed has no address yet."""
+    view = await _view(call, [whole])
+    etag = {} if proposed else etag_of(whole.series)
+    return answer(view.series(whole, proposed=proposed), status=status, headers={**(headers or {}), **etag})
+
+
+def etag_of(series: Series) -> dict[str, str]:
+    return {"ETag": f'"{series.revision}"'}
+
+
+async def _view(call: Call[Any, Any], shown: list[Whole]) -> SeriesView:
+    conflicts = [conflict for whole in shown for one in whole.occurrences for conflict in one.conflicts]
+    seen = await refusals.sights(call.services, call.actor, conflicts)
+    view = View(actor=call.actor, directory=call.services.directory, language=call.language)
+    return SeriesView(view=view, seen=seen)
+
+
+def _asked(body: SeriesRequest) -> request.Asked:
+    given = fields_of(body)
+    own = {name: given.pop(name) for name in OF_THE_SERIES if name in given}
+    return request.Asked(session=Asked(**given), **own)
