@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -25,9 +24,9 @@ from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound, Perin
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.sites.network import Site
 from perinat_sched.storage.idempotency import IdempotencyKey
-from perinat_sched.web.desk import html
+from perinat_sched.web.desk import html, offers
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
-from perinat_sched.web.desk.refused import Reason, reasons
+from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.shut import place_of, shut, when
 from perinat_sched.web.desk.site import ClosureForm, Mistake, chosen, page
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
@@ -106,8 +105,8 @@ async def settle(visit: Visit[PageQuery, MoveForm]) -> web.Response:
         else:
             await bookings.change(visit.actor, form.session, form.revision, _changes(visit, closure, hit))
     except BookingRefused as refused:
-        told = await reasons(visit, refused)
-        return await _page(visit, HTTPStatus.CONFLICT, refused=form.session, reasons=told)
+        why = await refusal(visit, refused.conflicts, (), refused.timezone)
+        return await _page(visit, HTTPStatus.CONFLICT, refused=form.session, why=why)
     except RevisionMismatch as error:
         return await _page(visit, HTTPStatus.PRECONDITION_FAILED, refused=form.session, error=error)
     visit.services.delivery.wake()
@@ -170,7 +169,7 @@ async def _page(
     *,
     done: str = "",
     refused: str = "",
-    reasons: Sequence[Reason] = (),
+    why: Refusal | None = None,
     error: PerinatError | None = None,
 ) -> web.Response:
     closure, hits = await visit.services.closures.hits(visit.actor, visit.path("id"))
@@ -184,7 +183,7 @@ async def _page(
         struck=[_struck(visit, site, closure, hit) for hit in hits],
         done=done,
         refused=refused,
-        reasons=reasons,
+        why=why,
         error=error.message if error else None,
     )
 
@@ -211,14 +210,16 @@ def _struck(visit: Visit[Any, Any], site: Site, closure: EnteredClosure, hit: Hi
 
 
 def _choices(visit: Visit[Any, Any], site: Site, closure: EnteredClosure, hit: Hit) -> Iterator[Choice]:
+    directory = visit.services.directory
+    sites = [part.site for part in hit.session.taking_part()]
     for slot in hit.slots:
         room = _room(site, closure, slot)
         local = zones.to_local(slot.start, site.timezone)
-        named = visit.services.directory.rooms[room].name if room else None
+        named = directory.rooms[room].name if room else None
         yield Choice(
             value=f"{slot.start:%Y-%m-%dT%H:%M:%SZ}" + (f" {room}" if room else ""),
             when=i18n.moment(local, visit.language, place_of(visit.language, site)),
-            others=list(_other_clocks(visit, site, hit, slot.start)),
+            others=offers.clocks(slot.start, site.timezone, directory, visit.language, sites),
             room=named,
         )
 
@@ -228,15 +229,3 @@ def _room(site: Site, closure: EnteredClosure, slot: Slot) -> str | None:
     if closure.scope != "room":
         return None
     return next((place.room for place in slot.places if place.site == site.code), None)
-
-
-def _other_clocks(visit: Visit[Any, Any], site: Site, hit: Hit, instant: datetime) -> Iterator[str]:
-    """What the clocks of other places show then, with the day where it is another one."""
-    here, told = zones.to_local(instant, site.timezone), {site.timezone}
-    sites = visit.services.directory.sites
-    for other in (sites[part.site] for part in hit.session.taking_part() if part.site in sites):
-        if other.timezone not in told:
-            told.add(other.timezone)
-            local = zones.to_local(instant, other.timezone)
-            words = i18n.hour if local.date() == here.date() else i18n.moment
-            yield words(local, visit.language, place_of(visit.language, other))

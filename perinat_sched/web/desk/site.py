@@ -23,7 +23,7 @@ from perinat_sched.web.desk import html, timetable
 from perinat_sched.web.desk.clocks import noon
 from perinat_sched.web.desk.deeds import ANSWERS
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
-from perinat_sched.web.desk.refused import Reason, reasons
+from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.shut import Shut, place_of, shut, when
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import LONGEST_CODE, MOST_ITEMS
@@ -96,7 +96,7 @@ class Mistake:
     """A form that was refused, and why."""
 
     wrongs: Wrongs = field(default_factory=Wrongs)
-    reasons: Sequence[Reason] = ()
+    refused: Refusal | None = None
     answer: AnswerForm | None = None
     closure: ClosureForm | None = None
 
@@ -122,8 +122,9 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
     except ABOUT_FORMS as error:
         mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), answer=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
-    except BookingRefused as refused:
-        mistake = Mistake(reasons=await reasons(visit, refused), answer=form)
+    except BookingRefused as error:
+        why = await refusal(visit, error.conflicts, (), error.timezone)
+        mistake = Mistake(refused=why, answer=form)
         return await page(visit, site.code, HTTPStatus.CONFLICT, mistake=mistake)
     visit.services.delivery.wake()
     return html.see(visit.request, f"/site?site={site.code}&done=answered")
