@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from perinat_sched.booking.session import Status
 from perinat_sched.figures.reckoning import Fact, Figures, Part, Row, reckon
-from perinat_sched.series.sheet import written
 from perinat_sched.intervals import Interval
+from perinat_sched.series.sheet import written
 
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 NOW = NEW_YEAR + timedelta(days=2)

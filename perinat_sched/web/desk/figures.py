@@ -9,8 +9,8 @@ from pydantic import Field
 
 from perinat_sched import i18n, zones
 from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
-from perinat_sched.series import sheet
 from perinat_sched.figures.actions import Report
+from perinat_sched.series import sheet
 from perinat_sched.web.desk import figure_tables, html, pictures
 from perinat_sched.web.desk.figure_tables import Table
 from perinat_sched.web.desk.page import PageQuery, Visit
