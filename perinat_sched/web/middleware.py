@@ -23,6 +23,7 @@ from perinat_sched.web import problems, refusals
 from perinat_sched.web.call import CALLER
 from perinat_sched.web.desk import errors as desk
 from perinat_sched.web.metrics import METHODS
+from perinat_sched.web.routes import methods_of
 from perinat_sched.web.services import SERVICES, Services
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -98,7 +99,8 @@ async def _problem(request: web.Request, error: Exception, language: Language) -
         case PerinatError() if problems.type_of(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return _told(request, error, language)
         case web.HTTPMethodNotAllowed():
-            allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+            taken = methods_of(request.path) or error.allowed_methods
+            allowed = ", ".join(sorted({*taken, "OPTIONS"}))
             if request.method == "OPTIONS":
                 return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
             return _told(request, problems.MethodNotAllowed(allowed), language)

@@ -279,3 +279,12 @@ OPERATION = (
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = (*READING, *SESSIONS, *SERIES, *REST, *OPERATION)
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """What the table takes at an address that it writes out; nothing for one with a variable part.
+
+    `/series/import` fits `/series/{id}` too, whose methods are none of its own.
+    """
+    taken = {route.method for route in ROUTES if route.path == path}
+    return frozenset(taken | {"HEAD"} if "GET" in taken else taken)

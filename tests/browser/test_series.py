@@ -121,8 +121,8 @@ async def reach(page: Page, wanted: Locator) -> None:
 
 async def press(page: Page, wanted: Locator) -> None:
     await reach(page, wanted)
-    await page.keyboard.press("Enter")
-    await page.wait_for_load_state()
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
 
 
 async def typed(page: Page, wanted: Locator, keys: str) -> None:

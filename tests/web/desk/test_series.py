@@ -25,7 +25,7 @@ async def test_every_date_has_its_verdict_before_anything_is_booked(api: Api) ->
     assert answer.status == 200 and "7 dates sur 8 peuvent être réservées" in page
     assert "chaque jeudi à 15 h 00 (heure de Paris), 10 fois à partir du jeudi 18 février 2027" in page
     assert "jeudi 4 mars 2027 | conflit |" in page and "est prise par une autre séance" in page
-    assert "Appeler CH de Calais : +33" in page and "Possible à la place : jeudi 4 mars 2027 à" in page
+    assert "Appelez CH de Calais : +33" in page and "Possible à la place : jeudi 4 mars 2027 à" in page
     assert "du jeudi 18 mars 2027 au jeudi 25 mars 2027 : 10 h 00 (heure de Montréal) au lieu de 9 h 00" in page
     assert "Réserver les 7 dates possibles" in page
     assert (await (await api.of("admin"))("GET", "/series")).json["items"] == []

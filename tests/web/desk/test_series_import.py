@@ -77,7 +77,7 @@ async def test_lines_in_conflict_or_unreadable_say_why_and_the_rest_can_be_booke
     done = await send(visitor, "leave_out", plan=PLAN)
 
     assert refused.status == 409 and "3 | jeudi 11 février 2027 à 13 h 00 (heure de Paris)" in words(refused.body)
-    assert "Appeler CH de Calais" in words(refused.body) and "Réserver les 7 dates possibles" in words(refused.body)
+    assert "Appelez CH de Calais" in words(refused.body) and "Réserver les 7 dates possibles" in words(refused.body)
     assert "illisibles : 1" in words(wrong.body) and 'value="book"' not in wrong.body.decode()
     assert done.headers["Location"].startswith("/series?booked=7&told=arras&told=calais")
 
