@@ -4,8 +4,8 @@
 The promise is that every mail whose time has come is handed to the relay at least once, and that a second copy is
 possible only when a process, the network or the machine failed while the mail, or one of the few that it was noted
 with, was on its way; each such case is flagged in its row (reliability.md § 2). So mails are claimed, their sessions
-read again, and they are written and noted as handed over, a batch in few transactions; then they leave one by one,
-within half a second of the note, and are settled together. No transaction is open while the relay is spoken to.
+read again, and they are written, a batch in few transactions; the outbox has them noted as handed over and sends them,
+while the next batch is claimed, read and written. No transaction is open while the relay is spoken to.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from perinat_sched.errors import Unavailable
 from perinat_sched.notices import delivery_store, messages
 from perinat_sched.notices.drafting import Draft, Drafting, Known
-from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
+from perinat_sched.notices.mailer import Mailer
 from perinat_sched.notices.mime import UnsafeHeader
 from perinat_sched.notices.notice import Notice
+from perinat_sched.notices.outbox import BATCH, Outbox
 from perinat_sched.notices.patience import Patience
 from perinat_sched.notices.planning import Planning
 from perinat_sched.notices.settling import Settling, Tally
@@ -33,7 +33,7 @@ from perinat_sched.zones import Clock
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
-BATCH = 20  # mails over one connection, and at most so many that a death leaves in doubt
+TURNS = 3  # of the loop, from the relay's answer to our next word
 
 
 class Delivery:
@@ -62,7 +62,7 @@ class Delivery:
         )
         self.settling = Settling(database=database, clock=clock, chance=chance)
         self._patience = Patience(chance)  # with the relay
-        self._pace = BATCH  # how many mails the relay takes while what they say is fresh
+        self.outbox = Outbox(settling=self.settling, patience=self._patience, clock=clock)
         self.last_pass: datetime | None = None  # when a whole pass last ended
         self._awake = asyncio.Event()
         self._draining = False
@@ -95,19 +95,26 @@ class Delivery:
     def drain(self) -> None:
         """Claim nothing more; `run` ends when what is in flight is settled."""
         self._draining = True
+        self.outbox.close()
         self.wake()
 
     async def run_once(self) -> None:
-        """One whole pass: plan what sessions call for and deliver what is due, in turns, until there is neither.
-
-        In turns, so that mails leave however fast sessions change meanwhile.
-        """
+        """One whole pass: plan what sessions call for and deliver what is due, in turns, until there is neither."""
         await self.settling.write()  # should the database have been away, longer than a lease even
         await self.planning.plan_odd_weeks()
         await self._take_back()
-        while await self._plan_some() + await self.deliver():
-            self.last_pass = self.clock()
+        while await self._in_turns():  # what waited until a mail to the same reader was settled follows at once
+            pass
         self.last_pass = self.clock()
+
+    async def _in_turns(self) -> int:
+        """Plan and deliver in turns, so that mails leave however fast sessions change; how many mails that was."""
+        delivered = 0
+        async with self.outbox.sending(self.mailer):
+            while await self._plan_some() + (done := await self._deliver()):
+                delivered += done
+                self.last_pass = self.clock()
+        return delivered
 
     async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -137,16 +144,18 @@ class Delivery:
     # Delivering
 
     async def deliver(self) -> int:
-        """Claim a batch whose time has come and hand it over, over one connection; how many mails that settled.
+        """Claim a batch whose time has come and hand it over; how many mails that settled."""
+        async with self.outbox.sending(self.mailer):
+            mails = await self._deliver()
+        return mails - self.outbox.given_back if mails else 0
 
-        None is settled where there is nothing to do, or no relay to speak to: so ends a pass.
-        """
-        limit = 0 if self._draining else self._patience.limit(self.clock(), self._pace)
-        batch = await self._claim(limit) if limit else []
-        if not batch:
+    async def _deliver(self) -> int:
+        """Claim a batch and let it leave; how many mails it is, none where there is nothing to do, or no relay."""
+        if self._draining or not await self.outbox.ready():
             return 0
-        async with self.mailer.connection() as connection:
-            return await self._hand_over_all(connection, batch)
+        limit = self._patience.limit(self.clock(), self.outbox.pace)
+        batch = await self._claim(limit) if limit else []
+        return await self._hand_over(batch) if batch else 0
 
     async def _claim(self, limit: int = BATCH) -> list[Notice]:
         now = self.clock()
@@ -168,61 +177,32 @@ class Delivery:
             else:
                 self.settling.count_skipped(notice, "too-late")
 
-    async def _hand_over_all(self, connection: Connection, claimed: Sequence[Notice]) -> int:
-        """One after the other, while what was noted is fresh; how many mails are done with.
-
-        What one recipient's server says does not concern the next.
-        """
-        mails = _mails(claimed)
-        try:
-            ready = await self._prepare(mails)
-        except BaseException:
-            await self.settling.give_back(mails)
-            raise
-        waiting, begun = deque(ready), 0
-        try:
-            async with self.settling.in_time(waiting):
-                while waiting and not self._draining:
-                    begun += 1
-                    await self._hand_over(connection, waiting.popleft())
-        except Away:  # nobody to speak to: no other mail would do better now
-            return 0
-        too_many = len(ready) - begun
-        self._pace = begun if too_many else min(2 * self._pace, BATCH)
-        return len(mails) - too_many
-
-    async def _hand_over(self, connection: Connection, draft: Draft) -> None:
-        """Send one mail and settle its rows, all alike. Raises Away where there is no relay."""
-        try:
-            await connection.send(draft.message, draft.rows[0].recipient)
-        except Away as error:
-            await self.settling.put_off(draft.rows, error, try_at=self._patience.away(self.clock()))
-            raise
-        except Refused as error:
-            await self.settling.fail(draft.rows, str(error))
-        except TryLater as error:
-            await self.settling.put_off(draft.rows, error)
-        else:
-            self.settling.sent(draft.rows)
-        self._patience.there()
-
-    async def _prepare(self, mails: Sequence[Sequence[Notice]]) -> list[Draft]:
-        """Those to be sent, written and noted as handed over; the others are settled, given back, or no longer ours.
+    async def _hand_over(self, claimed: Sequence[Notice]) -> int:
+        """Write these and let them leave; how many mails they are.
 
         They say what holds at the moment they are noted: where a session changes while a mail about it is written,
         the mail waits for the next batch, and those that are noted wait for none.
         """
-        now = self.clock()
+        mails = _mails(claimed)
+        try:
+            drafts = await self._drafts(mails)
+        except BaseException:
+            await self.settling.give_back(mails)
+            raise
+        await self.outbox.take(drafts, self._noted)
+        return len(mails)
+
+    async def _drafts(self, mails: Sequence[Sequence[Notice]]) -> list[Draft]:
+        """Those to be sent, written; the others are settled, or no longer ours."""
         async with self.database.read() as tx:
             known = await self.drafting.read(tx, mails)
-        drafts = [draft for mail in mails if (draft := await self._draft(known, mail, now)).rows]
-        noted = await self._noted(drafts, now)
-        self.settling.untouched(draft.rows for draft, leaves in zip(drafts, noted, strict=True) if not leaves)
-        return [draft for draft, leaves in zip(drafts, noted, strict=True) if leaves]
+        now = self.clock()
+        return [draft for mail in mails if (draft := await self._draft(known, mail, now)).rows]
 
     async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail; without rows where none is to be sent, or none can be written."""
-        await asyncio.sleep(0)  # a batch of mails is long: others may have their turn
+        for _ in range(TURNS):  # a batch of mails is long: others may go first
+            await asyncio.sleep(0)
         try:
             draft = self.drafting.draft(known, mail, now)
         except Exception as error:
@@ -235,12 +215,9 @@ class Delivery:
             await self.settling.skip(row, against)
         return draft
 
-    async def _noted(self, drafts: Sequence[Draft], now: datetime) -> list[bool]:
+    async def _noted(self, drafts: Sequence[Draft]) -> list[bool]:
         """Which of them leave now."""
-        mails = [(draft.rows, draft.about) for draft in drafts]
-        if not mails:
-            return []
-        return await self.database.write(lambda tx: delivery_store.hand_over(tx, mails, now, until=now + LEASE))
+        return await self.settling.note([(draft.rows, draft.about) for draft in drafts], lease=LEASE)
 
 
 def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:

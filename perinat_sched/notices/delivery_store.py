@@ -8,7 +8,7 @@ been handed over already, nobody can know whether it arrived, and the row says s
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ from perinat_sched.notices.notice import Notice, Reason
 from perinat_sched.notices.store import lock, notice_of
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices, sessions
+
+Mail = tuple[Sequence[Notice], Sequence[Session]]  # its rows, and the sessions it is about
 
 
 async def take_back(tx: Tx, now: datetime, *, everything: bool = False) -> int:
@@ -110,15 +112,21 @@ def _one_mail(one: FromClause, other: FromClause) -> ColumnElement[bool]:
     return and_(one.c.recipient == other.c.recipient, or_(reminders, one.c.bundle == other.c.bundle))
 
 
+async def hold(tx: Tx, settled: Sequence[Notice], mails: Sequence[Mail]) -> set[tuple[str, str | None]]:
+    """Keep the rows that are settled, and those of the mails that are to leave, from all others; whose lease stands."""
+    ids = [row.id for row in (*settled, *(row for rows, _ in mails for row in rows))]
+    return await lock(tx, and_(notices.c.id.in_(ids), notices.c.state == "leased"))
+
+
 async def hand_over(
-    tx: Tx, mails: Sequence[tuple[Sequence[Notice], Sequence[Session]]], now: datetime, *, until: datetime
+    tx: Tx, ours: Set[tuple[str, str | None]], mails: Sequence[Mail], now: datetime, *, until: datetime
 ) -> list[bool]:
-    """Note which of these mails leave now, each its rows and the sessions it is about.
+    """Note which of these mails leave now. `ours`: the rows whose lease stands, with it.
 
     Not those of which a lease is lost, or a session is not as it was when the mail was written.
     """
-    claimed = [row.id for rows, _ in mails for row in rows]
-    ours = await lock(tx, and_(notices.c.id.in_(claimed), notices.c.state == "leased"))
+    if not mails:
+        return []
     about = {session.id for _, theirs in mails for session in theirs}
     revisions = await tx.execute(select(sessions.c.id, sessions.c.revision).where(sessions.c.id.in_(about)))
     unchanged = {(row.id, row.revision) for row in revisions}

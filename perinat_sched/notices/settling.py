@@ -1,21 +1,18 @@
 """Settling: what became of mails, written down and counted.
 
-What the relay has taken is written down in one transaction for a whole batch, and before anything else is claimed
-should the database have been away. Everything else is rare, and written down at once.
+What the relay has taken is written down in the transaction that notes the next mails, and before anything else is
+claimed should the database have been away. Everything else is rare, and written down at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from perinat_sched.notices import delivery_store
-from perinat_sched.notices.drafting import Draft
 from perinat_sched.notices.mailer import TryLater
 from perinat_sched.notices.notice import Kind, Notice, Reason
 from perinat_sched.notices.patience import JITTER
@@ -24,7 +21,6 @@ from perinat_sched.zones import Clock
 
 logger = logging.getLogger(__name__)
 
-FRESH = 0.5  # seconds for which a mail that is noted as handed over may wait for its turn
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the 1st, 2nd … failed attempt
 
 
@@ -47,7 +43,6 @@ class Settling:
         self.clock = clock
         self.chance = chance
         self.tally = Tally()
-        self.fresh = FRESH
         self._taken: list[tuple[Notice, datetime]] = []  # by the relay, and not yet written down, like the next
         self._untouched: list[Notice] = []
 
@@ -69,44 +64,26 @@ class Settling:
 
     async def write(self) -> None:
         """Write down what is not written down yet. What the database does not take now, it is given the next time."""
+        if self._taken or self._untouched:
+            await self.note(())
+
+    async def note(self, mails: Sequence[delivery_store.Mail], *, lease: timedelta = timedelta()) -> list[bool]:
+        """Note which of these mails leave now, leased for so long; write down what is not written down yet with it."""
         taken, self._taken = self._taken, []
         untouched, self._untouched = self._untouched, []
-        if not (taken or untouched):
-            return
+        now = self.clock()
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> list[bool]:
+            ours = await delivery_store.hold(tx, [*(row for row, _ in taken), *untouched], mails)
             await delivery_store.sent(tx, taken)
             await delivery_store.release(tx, untouched)
+            return await delivery_store.hand_over(tx, ours, mails, now, until=now + lease)
 
         try:
-            await self.database.write(work)
+            return await self.database.write(work)
         except BaseException:
             self._taken, self._untouched = taken + self._taken, untouched + self._untouched
             raise
-
-    @asynccontextmanager
-    async def in_time(self, waiting: deque[Draft]) -> AsyncIterator[None]:
-        """While noted mails leave one by one: give back those that wait too long, and at the end those that still do.
-
-        So what a slow relay does to one mail makes none of the others say what is no longer so, and leaves none that
-        it has taken in doubt.
-        """
-        watching = asyncio.create_task(self._give_back_in_time(waiting), name="settling")
-        try:
-            yield
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            await self._give_back_all(waiting)
-
-    async def _give_back_in_time(self, waiting: deque[Draft]) -> None:
-        await asyncio.sleep(self.fresh)
-        await self._give_back_all(waiting)
-
-    async def _give_back_all(self, waiting: deque[Draft]) -> None:
-        mails = [draft.rows for draft in waiting]
-        waiting.clear()
-        await self.give_back(mails)
 
     async def skip(self, notice: Notice, reason: Reason) -> None:
         await self.database.write(lambda tx: delivery_store.skipped(tx, notice, reason))

@@ -11,8 +11,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from perinat_sched.booking.session import Session
-from perinat_sched.notices.delivery import BATCH, LEASE, Delivery
+from perinat_sched.notices.delivery import LEASE, Delivery
 from perinat_sched.notices.mailer import Away, Refused, SmtpMailer, TryLater
+from perinat_sched.notices.outbox import BATCH
 from perinat_sched.notices.settling import PAUSES
 from perinat_sched.storage.tables import notices
 from tests.notices.conftest import PostRoom, until
@@ -378,8 +379,8 @@ async def test_who_lost_the_lease_neither_sends_nor_settles(room: PostRoom):
     room.now += LEASE
     await delivery.run_once()
     assert len(room.mailbox.raw) == 4
-    async with room.mailbox.connection() as connection:
-        await slow._hand_over_all(connection, claimed)
+    async with slow.outbox.sending(room.mailbox):
+        await slow._hand_over(claimed)
     assert len(room.mailbox.raw) == 4
     assert {row.state for row in await room.rows(first) if not row.lead} == {"sent"}
 
@@ -393,8 +394,8 @@ async def test_a_claim_whose_news_was_taken_back_sends_nothing_and_its_readers_a
     await room.change(changed(first, "2027-01-22T15:00", after=timedelta(seconds=2)))
     await room.delivery().run_once()
     assert sorted(room.mailbox.subjects) == [(address, "Invitation") for address in EVERYBODY]
-    async with room.mailbox.connection() as connection:
-        await slow._hand_over_all(connection, claimed)
+    async with slow.outbox.sending(room.mailbox):
+        await slow._hand_over(claimed)
     assert len(room.mailbox.raw) == 4
     assert all("22 janvier" in mail["Subject"] for mail in room.mailbox.mails)
 
@@ -497,7 +498,7 @@ async def test_while_a_relay_dawdles_over_a_mail_the_others_are_given_back_and_w
     """Else they would say what held long ago, and a death would leave all of them in doubt."""
     first, relay = await room.book(session()), Dawdling()
     delivery = room.delivery(relay)
-    delivery.settling.fresh = 0.1
+    delivery.outbox.fresh = 0.1
     relay.let_go.release()
     running = asyncio.create_task(delivery.run_once())
     for _ in range(500):
@@ -520,7 +521,7 @@ async def test_a_relay_that_dawdles_is_offered_what_it_takes_in_time_and_more_wh
         await room.book(numbered(number))
     relay = Dawdling()
     delivery = room.delivery(relay)
-    delivery.settling.fresh = 0
+    delivery.outbox.fresh = 0
     await delivery.plan()
     dawdling = asyncio.create_task(delivery.deliver())
     await until(lambda: relay.offered)
@@ -530,7 +531,7 @@ async def test_a_relay_that_dawdles_is_offered_what_it_takes_in_time_and_more_wh
         await asyncio.sleep(0.01)
     relay.let_go.release()
     assert await dawdling == 1
-    delivery.settling.fresh = 60
+    delivery.outbox.fresh = 60
     for _ in range(47):
         relay.let_go.release()
     assert [await delivery.deliver() for _ in range(7)] == [1, 2, 4, 8, 16, 16, 0]

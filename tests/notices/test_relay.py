@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from perinat_sched.notices import patience
-from perinat_sched.notices.delivery import BATCH, Delivery
+from perinat_sched.notices.delivery import Delivery
 from perinat_sched.notices.mailer import SmtpMailer
 from perinat_sched.notices.notice import Notice
+from perinat_sched.notices.outbox import BATCH
 from perinat_sched.notices.patience import Patience
 from perinat_sched.notices.settling import PAUSES
 from tests.notices.conftest import PostRoom

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from perinat_sched.notices.delivery import BATCH
+from perinat_sched.notices.outbox import BATCH
 from perinat_sched.storage.database import Database
 from tests.notices.relay import Relay, running_relay
 from tests.races import post

@@ -1,0 +1,193 @@
+"""The outbox: mails that are noted leave one by one, over one connection, while the next ones are written.
+
+At most `BATCH` mails are noted and not yet settled: so many a death leaves in doubt, and no more wait here. Each begins
+to leave within half a second of its note, while what it says is fresh; what a slow relay leaves lying longer is given
+back, for others or for later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from perinat_sched.notices.drafting import Draft
+from perinat_sched.notices.mailer import Away, Connection, Mailer, Refused, TryLater
+from perinat_sched.notices.patience import Patience
+from perinat_sched.notices.settling import Settling
+from perinat_sched.zones import Clock
+
+BATCH = 20
+FRESH = 0.5  # seconds
+
+Note = Callable[[Sequence[Draft]], Awaitable[Sequence[bool]]]  # which of these leave now, and settle what has left
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    draft: Draft
+    at: float  # by the loop's clock
+    begun: int  # how many had begun to leave
+
+
+class Outbox:
+    """Of one process."""
+
+    def __init__(self, *, settling: Settling, patience: Patience, clock: Clock) -> None:
+        self.settling = settling
+        self.patience = patience
+        self.clock = clock
+        self.fresh = FRESH
+        self.pace = BATCH  # how many mails the relay takes while what they say is fresh
+        self.given_back = 0  # mails, since it was opened
+        self.open = False
+        self._waiting: deque[_Noted] = deque()
+        self._leaving = 0  # one, or none
+        self._begun = 0
+        self._dawdles = False
+        self._moved = asyncio.Event()
+
+    # While it is open
+
+    @asynccontextmanager
+    async def sending(self, mailer: Mailer) -> AsyncIterator[None]:
+        """While this lasts, what is taken leaves; at the end all of it has left or is given back, and is settled.
+
+        Where there is no relay, or it is closed, it takes nothing more. Whoever is cancelled cuts the mail that is on
+        its way; any other failure lets it arrive.
+        """
+        self.open, self.given_back, self._dawdles = True, 0, False
+        tasks = [asyncio.create_task(work, name="outbox") for work in (self._send(mailer), self._watch())]
+        try:
+            yield
+            await self._until(self._is_empty)
+        except asyncio.CancelledError:
+            tasks[0].cancel()
+            raise
+        finally:
+            self.close()
+            tasks[1].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._give_back([self._waiting.popleft().draft for _ in range(len(self._waiting))])
+        tasks[0].result()
+
+    def close(self) -> None:
+        """Nothing leaves any more but what is on its way."""
+        self.open = False
+        self._stir()
+
+    async def ready(self) -> bool:
+        """Whether it takes mails. Where the relay dawdles or has to be asked for, only when all before have left."""
+        if self._dawdles or self.patience.until:
+            await self._until(self._is_empty)
+            self._dawdles = False
+        return self.open
+
+    async def take(self, drafts: Sequence[Draft], note: Note) -> None:
+        """Have these noted, some at a time, and let them leave; what finds no room in time is given back."""
+        rest = list(drafts)
+        try:
+            while rest and await self._has_room():
+                some = rest[: self._step]
+                leaves = await note(some)
+                rest = rest[len(some) :]
+                noted_at = asyncio.get_running_loop().time()
+                for draft, goes in zip(some, leaves, strict=True):
+                    if goes:
+                        self._waiting.append(_Noted(draft, noted_at, self._begun))
+                self.settling.untouched(draft.rows for draft, goes in zip(some, leaves, strict=True) if not goes)
+                self._stir()
+        finally:
+            if rest:
+                await self._give_back(rest)
+
+    # Within
+
+    @property
+    def _step(self) -> int:
+        """How many are noted at once: half of what may be noted and not settled, so that half of it is leaving."""
+        return max(1, self.pace // 2)
+
+    async def _has_room(self) -> bool:
+        def room() -> bool:
+            return not self.open or len(self._waiting) + self._leaving + self._step <= max(1, self.pace)
+
+        try:
+            async with asyncio.timeout(self.fresh):
+                await self._until(room)
+        except TimeoutError:
+            self._dawdles = True
+            return False
+        return self.open
+
+    async def _send(self, mailer: Mailer) -> None:
+        """One after the other, until it is closed. What one recipient's server says does not concern the next."""
+        try:
+            await self._until(lambda: self._waiting)
+            if self.open:
+                async with mailer.connection() as connection:
+                    while self.open:
+                        await self._next(connection)
+                        await self._until(lambda: self._waiting)
+        except Away:  # nobody to speak to: no other mail would do better now
+            pass
+        finally:
+            self._leaving = 0
+            self.close()
+
+    async def _next(self, connection: Connection) -> None:
+        self._leaving = 1
+        self._begun += 1
+        self.pace = min(self.pace + 1, BATCH)
+        await self._hand_over(connection, self._waiting.popleft().draft)
+        self._leaving = 0
+        self._stir()
+
+    async def _hand_over(self, connection: Connection, draft: Draft) -> None:
+        """Send one mail and settle its rows, all alike. Raises Away where there is no relay."""
+        try:
+            await connection.send(draft.message, draft.rows[0].recipient)
+        except Away as error:
+            await self.settling.put_off(draft.rows, error, try_at=self.patience.away(self.clock()))
+            raise
+        except Refused as error:
+            await self.settling.fail(draft.rows, str(error))
+        except TryLater as error:
+            await self.settling.put_off(draft.rows, error)
+        else:
+            self.settling.sent(draft.rows)
+        self.patience.there()
+
+    async def _watch(self) -> None:
+        """Give back what waits too long, and write down what has left, should nothing else do so."""
+        while True:
+            await asyncio.sleep(self.fresh / 2)
+            late = asyncio.get_running_loop().time() - self.fresh / 2
+            stale = [noted for noted in self._waiting if noted.at <= late]
+            if stale:
+                for _ in stale:
+                    self._waiting.popleft()
+                self.pace = max(1, self._begun - stale[0].begun)
+                self._dawdles = True
+            with suppress(Exception):  # it is written the next time
+                await self._give_back([noted.draft for noted in stale])
+
+    async def _give_back(self, drafts: Sequence[Draft]) -> None:
+        self.given_back += len(drafts)
+        self._stir()
+        await self.settling.give_back(draft.rows for draft in drafts)
+
+    def _is_empty(self) -> bool:
+        return not self._waiting and not self._leaving
+
+    async def _until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is so, or it is closed."""
+        while self.open and not condition():
+            await self._moved.wait()
+
+    def _stir(self) -> None:
+        """Have all who wait look again."""
+        self._moved.set()
+        self._moved = asyncio.Event()
