@@ -59,7 +59,7 @@ def face(session: Session, directory: Directory, detail: Detail, view: Viewpoint
     return replace(
         bare,
         description="\n".join(_description(session, directory, view)),
-        location=_location(session, directory, view),
+        location=location(session, directory, view),
         link=session.join_url,
     )
 
@@ -82,7 +82,7 @@ def _summary(session: Session, words: str, view: Viewpoint) -> str:
             return words
 
 
-def _location(session: Session, directory: Directory, view: Viewpoint) -> str:
+def location(session: Session, directory: Directory, view: Viewpoint) -> str:
     """The room to go to and the link, in one line: Outlook, Apple and Thunderbird show no CONFERENCE (ICS-40)."""
     own = session.participation(view.site) if view.site else None
     room = directory.rooms.get(view.room or (own.room if own else None) or "")

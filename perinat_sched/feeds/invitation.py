@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Literal
 
 from icalendar import vCalAddress, vDatetime, vText
@@ -18,7 +17,7 @@ from icalendar.parser import Contentline
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.feeds import series_calendar, vtimezone
 from perinat_sched.feeds.calendar import assembled, event_of, head_of, one_line, parameter, series_event, uri
-from perinat_sched.feeds.face import Face, Viewpoint, face
+from perinat_sched.feeds.face import Viewpoint, face, location
 from perinat_sched.feeds.series_calendar import Shown
 from perinat_sched.series.series import Series
 from perinat_sched.sites.network import Directory, Language
@@ -26,7 +25,6 @@ from perinat_sched.sites.network import Directory, Language
 Method = Literal["REQUEST", "CANCEL"]
 
 GAP = "-"  # instead of what is a reader's own
-KEPT = 64  # events: mails about a session leave one after the other
 
 _PARTSTAT: dict[Answer, str] = {
     "pending": "NEEDS-ACTION",
@@ -36,33 +34,46 @@ _PARTSTAT: dict[Answer, str] = {
 }
 
 
-def invitation(
-    session: Session,
-    directory: Directory,
-    *,
-    method: Method,
-    site: str,
-    attendee: str,
-    organizer: str,
-    language: Language,
-    stamp: datetime,
-) -> bytes:
-    """The calendar part of a mail to one contact of a site (RFC 5546, 6047); the same event as in the site's feed.
+class Invitation:
+    """The calendar parts of the mails about one session in one language: written once, what is a reader's own left out.
 
-    `attendee` is the address the mail goes to, `stamp` the instant (UTC) of sending. A site that no longer takes part
-    is told which session it was, and nothing of what is said in it now.
+    `stamp`: the instant (UTC) of sending. `asked`: for sites that were asked to take part; others are told which
+    session it was, and nothing of what is said in it now.
     """
-    told = _told(session, method, site)
-    clock = vtimezone.clock(told.timezone, told.start, told.end)
-    seen = face(told, directory, "full", Viewpoint(language=language, site=site))
-    own: dict[str, vText | vCalAddress] = {
-        "ATTENDEE": _attendee(attendee, site, session, directory),
-        "LOCATION": vText(one_line(seen.location)),
-    }
-    event = _with_gaps(told, replace(seen, location=GAP), clock, organizer, language, stamp.astimezone(UTC))
-    for name, value in own.items():
-        event = event.replace(_line(name, vText(GAP)), _line(name, value), 1)
-    return assembled(head_of(method), {clock}, [event])
+
+    def __init__(
+        self,
+        session: Session,
+        directory: Directory,
+        *,
+        method: Method,
+        asked: bool,
+        organizer: str,
+        language: Language,
+        stamp: datetime,
+    ) -> None:
+        self.session, self.directory, self.language = session, directory, language
+        self.told = _told(session, method, asked=asked)
+        clock = vtimezone.clock(self.told.timezone, self.told.start, self.told.end)
+        seen = replace(face(self.told, directory, "full", Viewpoint(language=language)), location=GAP)
+        event = event_of(self.told, seen, clock, organizer, language)
+        event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
+        event["ATTENDEE"] = vText(GAP)
+        whole = assembled(head_of(method), {clock}, [event.to_ical()])
+        self._before, rest = whole.split(_line("ATTENDEE", vText(GAP)), 1)
+        self._between, self._after = rest.split(_line("LOCATION", vText(GAP)), 1)
+        self._locations: dict[str, bytes] = {}
+
+    def to(self, site: str, attendee: str) -> bytes:
+        """The calendar part for one contact of a site; `attendee`: the address the mail goes to."""
+        whom = _line("ATTENDEE", _attendee(attendee, site, self.session, self.directory))
+        return b"".join([self._before, whom, self._between, self._location(site), self._after])
+
+    def _location(self, site: str) -> bytes:
+        if site not in self._locations:
+            where = location(self.told, self.directory, Viewpoint(language=self.language, site=site))
+            self._locations[site] = _line("LOCATION", vText(one_line(where)))
+        return self._locations[site]
 
 
 def series_invitation(
@@ -84,7 +95,7 @@ def series_invitation(
     attendees = {one.id: _attendee(attendee, site, one, directory) for one, site in sessions}
     shown = []
     for session, site in sessions:
-        told = _told(session, method, site)
+        told = _told(session, method, asked=session.participation(site) is not None)
         seen = face(told, directory, "full", Viewpoint(language=language, site=site))
         shown.append(Shown(session=told, seen=seen, own=repr(attendees[session.id].params)))
     made = series_calendar.components(series, shown)
@@ -99,24 +110,12 @@ def series_invitation(
     return assembled(head_of(method), series_calendar.clocks_of(series, made), events)
 
 
-def _told(session: Session, method: Method, site: str) -> Session:
+def _told(session: Session, method: Method, *, asked: bool) -> Session:
     """A session as the calendar of a site is told of it."""
     told = replace(session, status="cancelled") if method == "CANCEL" else session
-    if session.participation(site) is None:
+    if not asked:
         told = replace(told, description="", join_url=None, cancellation_reason="", participations=())
     return told
-
-
-@lru_cache(maxsize=KEPT)
-def _with_gaps(
-    session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language, stamp: datetime
-) -> bytes:
-    """The event of an invitation, all of it that is not its reader's own: those lines are gaps."""
-    event = event_of(session, seen, clock, organizer, language)
-    event["DTSTAMP"] = vDatetime(stamp)
-    event["ATTENDEE"] = vText(GAP)
-    whole: bytes = event.to_ical()
-    return whole
 
 
 def _line(name: str, value: vText | vCalAddress) -> bytes:

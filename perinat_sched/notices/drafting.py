@@ -6,7 +6,7 @@ A mail settles one notice, or several where reminders fall due together: those t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from perinat_sched.booking.session import Session
@@ -36,6 +36,7 @@ class Known:
     periods: Mapping[OddPeriod, Sequence[Session]]
     courses: Mapping[str, Course]  # by iCalendar's UID
     unwanted: Set[str]  # addresses that want no reminders, casefolded
+    shared: messages.Shared = field(default_factory=messages.Shared)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,7 @@ class Drafting:
             thread=thread,
             stop_url=stop_url,
             bundle=bundle,
+            shared=known.shared,
         )
 
     def _warning(self, known: Known, row: Notice, period: OddPeriod, now: datetime) -> Draft:

@@ -60,9 +60,7 @@ class Letter:
 def as_text(written: Letter) -> str:
     """The letter for any reader."""
 
-    def labelled(label: str, value: str) -> str:
-        return say(Message("{label}: {value}", label=label, value=value), written.language)
-
+    labelled = say(Message("{label}: {value}"), written.language).format
     return _templates.get_template("letter.txt.j2").render(letter=written, labelled=labelled)
 
 

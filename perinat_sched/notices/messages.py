@@ -9,14 +9,14 @@ an attachment for whoever knows only files. A reminder carries no calendar part,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from perinat_sched.booking.session import Session
-from perinat_sched.feeds.invitation import invitation
+from perinat_sched.feeds.invitation import Invitation
 from perinat_sched.i18n import Message, say
 from perinat_sched.notices import lists, mime, series_letter
 from perinat_sched.notices.bundle import Bundle
@@ -26,9 +26,26 @@ from perinat_sched.notices.notice import Facts, Notice, OddPeriod
 from perinat_sched.notices.readers import answered_by
 from perinat_sched.sites.network import Directory, Site
 
-KEPT = 64  # letters whose prints are at hand: the contacts of a site get the same words
+KEPT = 64  # letters whose prints are at hand
+
+T = TypeVar("T")
 
 
+class Shared:
+    """What mails that are written together have in common, made once: the letter to a site, the calendar part."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` makes, the first time; `key`: all that it depends on and may differ among these mails."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
+
+@lru_cache(maxsize=KEPT)
 def domain_of(mail_from: str) -> str:
     """The domain of the scheduling mailbox (`a@b` or `Name <a@b>`): that of every Message-ID."""
     return parseaddr(mail_from)[1].rpartition("@")[2]
@@ -45,21 +62,32 @@ def compose(
     thread: str | None = None,
     stop_url: str | None = None,
     bundle: Bundle | None = None,
+    shared: Shared | None = None,
 ) -> bytes:
     """The whole mail, ready to be handed over.
 
     `before`, `code_before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation;
-    `stop_url`: where the reader stops reminders; `bundle`: of a series, what it tells. Raises UnsafeHeader when a text
-    cannot stand in the mail's head.
+    `stop_url`: where the reader stops reminders; `bundle`: of a series, what it tells; `shared`: with the mails that
+    are written together with it. Raises UnsafeHeader when a text cannot stand in the mail's head.
     """
+    shared = shared or Shared()
     if bundle and not bundle.alone:
         written = series_letter.write(bundle, directory)
     else:
-        written = Words(notice, session, directory, before, code_before).letter()
+        written = shared.once(
+            (session.id, _told(notice), before and before.all, code_before),
+            lambda: Words(notice, session, directory, before, code_before).letter(),
+        )
     written = _with_stop(written, stop_url)
     host = answered_by([session], directory)
     headers = _headers(notice, written, mail_from, host, thread=thread, stop_url=stop_url)
-    return mime.message(headers, _body(notice, session, directory, written, mail_from, bundle))
+    return mime.message(headers, _body(notice, session, directory, written, mail_from, bundle, shared))
+
+
+def _told(notice: Notice) -> Hashable:
+    """All that a letter says of a notice: nothing of who reads it, but for which site."""
+    facts = notice.facts.all if isinstance(notice.facts, Facts) else notice.facts
+    return notice.kind, notice.lead, notice.site, notice.due_at, facts
 
 
 def digest(
@@ -118,7 +146,7 @@ def _headers(
 ) -> list[tuple[str, str]]:
     one_click = [("List-Unsubscribe", f"<{stop_url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
     return [
-        ("From", mime.mailbox(*parseaddr(mail_from), "From")),
+        ("From", _sender(mail_from)),
         ("To", mime.address(notice.recipient, "To")),
         ("Subject", written.subject),
         ("Date", format_datetime(notice.due_at)),
@@ -130,6 +158,11 @@ def _headers(
         ("Content-Language", written.language),
         *(one_click if stop_url else []),
     ]
+
+
+@lru_cache(maxsize=KEPT)
+def _sender(mail_from: str) -> str:
+    return mime.mailbox(*parseaddr(mail_from), "From")
 
 
 @lru_cache(maxsize=KEPT)
@@ -147,7 +180,13 @@ def _prints(notice: Notice, written: Letter) -> mime.Part:
 
 
 def _body(
-    notice: Notice, session: Session, directory: Directory, written: Letter, mail_from: str, bundle: Bundle | None
+    notice: Notice,
+    session: Session,
+    directory: Directory,
+    written: Letter,
+    mail_from: str,
+    bundle: Bundle | None,
+    shared: Shared,
 ) -> mime.Part:
     if notice.news is None:
         return _prints(notice, written)
@@ -158,16 +197,14 @@ def _body(
         method = bundle.method
         ics = bundle.calendar(directory, organizer=mail_from, language=written.language, stamp=stamp)
     else:
-        ics = invitation(
-            session,
-            directory,
-            method=method,
-            site=notice.site,
-            attendee=notice.recipient,
-            organizer=mail_from,
-            language=written.language,
-            stamp=stamp,
+        asked, language = session.participation(notice.site) is not None, written.language
+        invitation = shared.once(
+            (session.id, method, asked, language, stamp),
+            lambda: Invitation(
+                session, directory, method=method, asked=asked, organizer=mail_from, language=language, stamp=stamp
+            ),
         )
+        ics = invitation.to(notice.site, notice.recipient)
     kind = f"charset=UTF-8; method={method}; component=VEVENT"
     alternatives = [*_printed(written), mime.data(f"text/calendar; {kind}", ics)]
     attachment = mime.data('application/ics; name="invite.ics"', ics, file_name="invite.ics")

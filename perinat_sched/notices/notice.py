@@ -52,6 +52,11 @@ class Facts:
     code: str | None = field(default=None, compare=False)  # the access code, where the mail carried it
     uid: str | None = field(default=None, compare=False)  # iCalendar's, of a series: a date may go over to another
 
+    @property
+    def all(self) -> tuple[object, ...]:
+        """The facts, with what is left out when they are compared."""
+        return self, self.wall, self.local, self.zone, self.code, self.uid
+
     def tells_as(self, other: Facts) -> bool:
         """Whether both tell a reader the same, the hour on the reader's clock included."""
         hours = [facts.local.replace(tzinfo=None) for facts in (self, other) if facts.local]

@@ -14,7 +14,7 @@ from perinat_sched.booking.rules import warnings
 from perinat_sched.booking.session import Session, WarningCode
 from perinat_sched.feeds.calendar import Cover, render_feed
 from perinat_sched.feeds.face import Viewpoint, warning_line
-from perinat_sched.feeds.invitation import invitation
+from perinat_sched.feeds.invitation import Invitation
 from perinat_sched.feeds.window import Window
 from perinat_sched.people.access import Detail
 from perinat_sched.sites.network import Language
@@ -98,7 +98,8 @@ def test_miquelon_changes_its_clocks_with_north_america__ics_41() -> None:
 
 def invited(of: Session, at: str, **more: Any) -> bytes:
     facts: dict[str, Any] = {"method": "REQUEST", "language": "fr", "stamp": datetime(2026, 12, 7, 8, 16, tzinfo=UTC)}
-    return invitation(of, NETWORK, site=at, attendee=f"staff@{at}.example", organizer=ORGANIZER, **(facts | more))
+    asked = of.participation(at) is not None
+    return Invitation(of, NETWORK, asked=asked, organizer=ORGANIZER, **(facts | more)).to(at, f"staff@{at}.example")
 
 
 @pytest.mark.parametrize(

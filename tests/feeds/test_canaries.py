@@ -19,7 +19,7 @@ from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session, Status
 from perinat_sched.feeds.edition import Asked, Options
-from perinat_sched.feeds.invitation import invitation
+from perinat_sched.feeds.invitation import Invitation
 from perinat_sched.feeds.publication import Publisher, hashed
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.store import Scope
@@ -199,10 +199,11 @@ async def test_a_session_has_one_uid_in_every_feed_and_in_the_mail_and_it_says_n
         _, secret = await house.feeds.create(row.actor, scope, of, detail, "", "fr")
         events = Calendar.from_ical(await house.read(secret, Options())).events
         uids[owner, of, detail] = {str(event["UID"]) for event in events}
-    told = invitation(
-        singing("confirmed", "2027-01-20T15:00"), house.feeds.directory, method="REQUEST", site="calais",
-        attendee="staff@calais.example", organizer=ORGANIZER, language="fr", stamp=NOW,
+    invitation = Invitation(
+        singing("confirmed", "2027-01-20T15:00"), house.feeds.directory, method="REQUEST", asked=True,
+        organizer=ORGANIZER, language="fr", stamp=NOW,
     )  # fmt: skip
+    told = invitation.to("calais", "staff@calais.example")
     [mailed] = Calendar.from_ical(told).events
     expected = {f"s-{status}@perinat.example" for status in ("confirmed", "tentative", "cancelled")}
     assert len(uids) == 33

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from perinat_sched.feeds.calendar import one_line, paragraph, render_feed
-from perinat_sched.feeds.invitation import invitation
+from perinat_sched.feeds.invitation import Invitation
 from perinat_sched.sites.network import Directory, Kind, Room
 from tests.feeds.examples import PARTS, UPDATED, cover, directory, session, site
 
@@ -92,11 +92,11 @@ def test_no_name_or_text_changes_the_lines_of_a_feed__ics_30_31_32(name, text, c
 @example(name="-", text="x\r\nATTENDEE:-\r\nLOCATION:-\r\n", method="REQUEST", at="lille")
 def test_no_name_or_text_changes_the_lines_of_an_invitation__ics_31_35(name, text, method, at) -> None:
     stamp = datetime(2026, 12, 7, 8, 16, tzinfo=UTC)
-    made = invitation(
+    invitation = Invitation(
         session(title=text, description=text, participations=PARTS), network_named(name, name),
-        method=method, site=at, attendee="staff@calais.example", organizer="Périnat <visio@perinat.example>",
-        language="en", stamp=stamp,
+        method=method, asked=True, organizer="Périnat <visio@perinat.example>", language="en", stamp=stamp,
     )  # fmt: skip
+    made = invitation.to(at, "staff@calais.example")
     assert_well_formed(made)
     [event] = Calendar.from_ical(made).events
     assert event["ATTENDEE"] == "mailto:staff@calais.example"

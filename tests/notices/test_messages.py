@@ -17,7 +17,7 @@ from perinat_sched.booking.session import Session
 from perinat_sched.i18n import Language
 from perinat_sched.notices.bundle import Bundle, Told
 from perinat_sched.notices.drift import warnings
-from perinat_sched.notices.messages import _printed, compose, digest, warning
+from perinat_sched.notices.messages import Shared, _printed, compose, digest, warning
 from perinat_sched.notices.mime import UnsafeHeader
 from perinat_sched.notices.notice import Notice, OddPeriod, code_before
 from perinat_sched.notices.readers import facts_for, readers_of
@@ -602,7 +602,8 @@ def test_contacts_of_one_site_get_the_same_words_laid_out_once():
     row = planned("invitation", "lille", WIDE)
     rows = [row, replace(row, key="x", recipient="b@x.example")]
     _printed.cache_clear()
-    one, other = (read(compose(row, WIDE, NETWORK, mail_from=MAIL_FROM)) for row in rows)
+    shared = Shared()
+    one, other = (read(compose(row, WIDE, NETWORK, mail_from=MAIL_FROM, shared=shared)) for row in rows)
     assert _printed.cache_info().hits == 1
     assert [str(one["To"]), str(other["To"])] == ["staff@lille.example", "b@x.example"]
 
