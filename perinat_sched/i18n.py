@@ -114,13 +114,19 @@ def short_weekday(of: int, language: Language) -> str:
 
 def weekday(local: datetime, language: Language) -> str:
     """`jeudi`, `Thursday`."""
-    return str(get_day_names("wide", locale=language)[local.weekday()])
+    return _names(language)[0][local.weekday()]
 
 
 def day(local: datetime, language: Language) -> str:
     """`jeudi 18 mars 2027`, `Thursday 18 March 2027`; the first of a month is `1er` in French."""
     number = "1er" if language == "fr" and local.day == 1 else str(local.day)
-    return f"{weekday(local, language)} {number} {get_month_names('wide', locale=language)[local.month]} {local.year}"
+    return f"{weekday(local, language)} {number} {_names(language)[1][local.month]} {local.year}"
+
+
+@lru_cache
+def _names(language: Language) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """Of the days and the months, in full."""
+    return dict(get_day_names("wide", locale=language)), dict(get_month_names("wide", locale=language))
 
 
 def time_of_day(local: datetime, language: Language) -> str:

@@ -65,14 +65,14 @@ class Service:
         return await self.run("token", "create", "--role", role, *options, "--name", "test")
 
     async def start(self) -> Service:
-        """Start, and wait until it listens."""
+        """Start, and wait until it listens: as long as it lives, for a busy machine starts many at once."""
         with self.log.open("ab") as log:
             begin = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "perinat_sched", "serve", "--port", "0",
                 cwd=self.folder, env=self.variables(), stdout=log, stderr=log,
             )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             while not (address := self._address(begin)):
                 assert self.process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.05)

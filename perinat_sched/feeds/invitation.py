@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from icalendar import vCalAddress, vDatetime, vText
@@ -25,6 +26,7 @@ from perinat_sched.sites.network import Directory, Language
 Method = Literal["REQUEST", "CANCEL"]
 
 GAP = "-"  # instead of what is a reader's own
+KEPT = 512  # of their own lines: the same readers go to the same rooms again and again
 
 _PARTSTAT: dict[Answer, str] = {
     "pending": "NEEDS-ACTION",
@@ -60,20 +62,14 @@ class Invitation:
         event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
         event["ATTENDEE"] = vText(GAP)
         whole = assembled(head_of(method), {clock}, [event.to_ical()])
-        self._before, rest = whole.split(_line("ATTENDEE", vText(GAP)), 1)
-        self._between, self._after = rest.split(_line("LOCATION", vText(GAP)), 1)
-        self._locations: dict[str, bytes] = {}
+        self._before, rest = whole.split(_GAPS["ATTENDEE"], 1)
+        self._between, self._after = rest.split(_GAPS["LOCATION"], 1)
 
     def to(self, site: str, attendee: str) -> bytes:
         """The calendar part for one contact of a site; `attendee`: the address the mail goes to."""
-        whom = _line("ATTENDEE", _attendee(attendee, site, self.session, self.directory))
-        return b"".join([self._before, whom, self._between, self._location(site), self._after])
-
-    def _location(self, site: str) -> bytes:
-        if site not in self._locations:
-            where = location(self.told, self.directory, Viewpoint(language=self.language, site=site))
-            self._locations[site] = _line("LOCATION", vText(one_line(where)))
-        return self._locations[site]
+        where = location(self.told, self.directory, Viewpoint(language=self.language, site=site))
+        whom = _attendee_line(attendee, *_part_of(site, self.session, self.directory))
+        return b"".join([self._before, whom, self._between, _location_line(where), self._after])
 
 
 def series_invitation(
@@ -92,7 +88,7 @@ def series_invitation(
 
     To cancel a rule is to cancel all its dates, whatever was said of them: one component.
     """
-    attendees = {one.id: _attendee(attendee, site, one, directory) for one, site in sessions}
+    attendees = {one.id: _attendee(attendee, *_part_of(site, one, directory)) for one, site in sessions}
     shown = []
     for session, site in sessions:
         told = _told(session, method, asked=session.participation(site) is not None)
@@ -118,20 +114,39 @@ def _told(session: Session, method: Method, *, asked: bool) -> Session:
     return told
 
 
-def _line(name: str, value: vText | vCalAddress) -> bytes:
+def _whole_line(name: str, value: vText | vCalAddress) -> bytes:
     """One property as it stands in a calendar, with the ends of the lines before and after."""
     line: bytes = Contentline.from_parts(name, value.params, value).to_ical()
     return b"\r\n" + line + b"\r\n"
 
 
-def _attendee(address: str, site: str, session: Session, directory: Directory) -> vCalAddress:
+@lru_cache(maxsize=KEPT)
+def _location_line(where: str) -> bytes:
+    return _whole_line("LOCATION", vText(one_line(where)))
+
+
+@lru_cache(maxsize=KEPT)
+def _attendee_line(address: str, known_as: str, role: str, partstat: str) -> bytes:
+    return _whole_line("ATTENDEE", _attendee(address, known_as, role, partstat))
+
+
+def _attendee(address: str, known_as: str, role: str, partstat: str) -> vCalAddress:
     """The recipient, for a site, as the only attendee (ITIP-04). No reply is asked for until something reads it."""
     attendee = vCalAddress(f"mailto:{uri(address)}")
-    part, known = session.participation(site), directory.sites.get(site)
-    host, required = site == session.host_site, part is None or part.required
-    attendee.params["CN"] = parameter(known.name if known else site)
+    attendee.params["CN"] = parameter(known_as)
     attendee.params["CUTYPE"] = "GROUP"
-    attendee.params["ROLE"] = "CHAIR" if host else "REQ-PARTICIPANT" if required else "OPT-PARTICIPANT"
-    attendee.params["PARTSTAT"] = _PARTSTAT[part.answer if part else "pending"]
+    attendee.params["ROLE"] = role
+    attendee.params["PARTSTAT"] = partstat
     attendee.params["RSVP"] = "FALSE"
     return attendee
+
+
+def _part_of(site: str, session: Session, directory: Directory) -> tuple[str, str, str]:
+    """Of an attendee: as whom, in which role, and how they have answered."""
+    part, known = session.participation(site), directory.sites.get(site)
+    host, required = site == session.host_site, part is None or part.required
+    role = "CHAIR" if host else "REQ-PARTICIPANT" if required else "OPT-PARTICIPANT"
+    return known.name if known else site, role, _PARTSTAT[part.answer if part else "pending"]
+
+
+_GAPS = {name: _whole_line(name, vText(GAP)) for name in ("ATTENDEE", "LOCATION")}

@@ -217,7 +217,7 @@ class Delivery:
 
     async def _noted(self, drafts: Sequence[Draft]) -> list[bool]:
         """Which of them leave now."""
-        return await self.settling.note([(draft.rows, draft.about) for draft in drafts], lease=LEASE)
+        return await self.settling.note(drafts, lease=LEASE)
 
 
 def _mails(claimed: Sequence[Notice]) -> list[list[Notice]]:

@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence, Set
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Update, and_, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 
-from perinat_sched.booking.session import Session
+from perinat_sched.notices.drafting import Draft
 from perinat_sched.notices.facts import as_json
 from perinat_sched.notices.notice import Notice, Reason
-from perinat_sched.notices.store import lock, notice_of
+from perinat_sched.notices.store import notice_of
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices, sessions
-
-Mail = tuple[Sequence[Notice], Sequence[Session]]  # its rows, and the sessions it is about
 
 
 async def take_back(tx: Tx, now: datetime, *, everything: bool = False) -> int:
@@ -54,42 +63,26 @@ async def claim(tx: Tx, now: datetime, *, until: datetime, limit: int) -> list[N
     rows that make one mail only the first may be claimed by itself, so that two workers never share them.
     Mails about one session stand together, so that its words are at hand.
     """
-    ready = _ready(notices, now)
-    sibling = notices.alias("sibling")
-    shares = or_(notices.c.kind == "reminder", notices.c.bundle.is_not(None))
-    first = or_(
-        ~shares,
-        ~exists().where(_one_mail(sibling, notices), _ready(sibling, now), sibling.c.id < notices.c.id),
-    )
-    query = select(notices).where(ready, first).order_by("try_at").limit(limit)  # as in the index: nothing is sorted
-    query = query.with_for_update(skip_locked=True, of=notices)
-    rows = [notice_of(row) for row in await tx.execute(query)]
-    if not rows:
-        return []
+    lease = str(uuid.uuid4())
+    held = {"state": "leased", "lease": lease, "leased_until": until}
+    rows = [notice_of(row, **held) for row in await tx.execute(_READY, {"now": now, "most": limit})]
     leaders = [row.id for row in rows if row.kind == "reminder" or row.bundle]
     if leaders:
-        leader = notices.alias("leader")
-        others = select(notices).where(
-            ready,
-            notices.c.id.not_in(leaders),
-            exists().where(_one_mail(leader, notices), leader.c.id.in_(leaders)),
-        )
-        others = others.with_for_update(of=notices)
-        rows += [notice_of(row) for row in await tx.execute(others)]
-    rows.sort(key=lambda row: (row.try_at, row.session_id, row.revision, row.id))
-    lease = str(uuid.uuid4())
-    values = {"state": "leased", "lease": lease, "leased_until": until}
-    await tx.execute(update(notices).where(notices.c.id.in_([row.id for row in rows])).values(values))
-    return [replace(row, state="leased", lease=lease, leased_until=until) for row in rows]
+        others = await tx.execute(_WITH_THEM, {"now": now, "leaders": leaders})
+        rows += [notice_of(row, **held) for row in others]
+    if rows:
+        await tx.execute(_LEASED, {"ids": [row.id for row in rows], "until": until, "token": lease})
+    return sorted(rows, key=lambda row: (row.try_at, row.session_id, row.revision, row.id))
 
 
-def _ready(row: FromClause, now: datetime) -> ColumnElement[bool]:
+def _ready(row: FromClause) -> ColumnElement[bool]:
     """Due, and no other mail about the session is on its way to the reader."""
     other = notices.alias()
     in_flight = exists().where(
         other.c.session_id == row.c.session_id, other.c.recipient == row.c.recipient, other.c.state == "leased"
     )
-    return and_(row.c.state == "due", row.c.try_at <= now, ~in_flight, or_(row.c.bundle.is_(None), ~_incomplete(row)))
+    due = and_(row.c.state == "due", row.c.try_at <= bindparam("now", type_=notices.c.try_at.type))
+    return and_(due, ~in_flight, or_(row.c.bundle.is_(None), ~_incomplete(row)))
 
 
 def _incomplete(row: FromClause) -> ColumnElement[bool]:
@@ -112,51 +105,86 @@ def _one_mail(one: FromClause, other: FromClause) -> ColumnElement[bool]:
     return and_(one.c.recipient == other.c.recipient, or_(reminders, one.c.bundle == other.c.bundle))
 
 
-async def hold(tx: Tx, settled: Sequence[Notice], mails: Sequence[Mail]) -> set[tuple[str, str | None]]:
+def _first() -> Select[Any]:
+    """What may be claimed by itself, the oldest first, as in the index: nothing is sorted."""
+    sibling = notices.alias("sibling")
+    shares = or_(notices.c.kind == "reminder", notices.c.bundle.is_not(None))
+    earlier = exists().where(_one_mail(sibling, notices), _ready(sibling), sibling.c.id < notices.c.id)
+    query = select(notices).where(_ready(notices), or_(~shares, ~earlier)).order_by("try_at").limit(bindparam("most"))
+    return query.with_for_update(skip_locked=True, of=notices)
+
+
+def _with_them() -> Select[Any]:
+    """What leaves with some that are claimed."""
+    leader = notices.alias("leader")
+    leaders: BindParameter[str] = bindparam("leaders", expanding=True)
+    one_mail = exists().where(_one_mail(leader, notices), leader.c.id.in_(leaders))
+    query = select(notices).where(_ready(notices), notices.c.id.not_in(leaders), one_mail)
+    return query.with_for_update(of=notices)
+
+
+# Put once: to put them together takes longer than to carry them out.
+_READY, _WITH_THEM = _first(), _with_them()
+_LEASED = (
+    update(notices)
+    .where(notices.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state="leased", lease=bindparam("token"), leased_until=bindparam("until"))
+)
+
+
+async def hold(tx: Tx, settled: Sequence[Notice], drafts: Sequence[Draft]) -> set[tuple[str, str | None]]:
     """Keep the rows that are settled, and those of the mails that are to leave, from all others; whose lease stands."""
-    ids = [row.id for row in (*settled, *(row for rows, _ in mails for row in rows))]
-    return await lock(tx, and_(notices.c.id.in_(ids), notices.c.state == "leased"))
+    ids = sorted(row.id for row in (*settled, *(row for draft in drafts for row in draft.rows)))
+    return {(row.id, row.lease) for row in await tx.execute(_HELD, {"ids": ids})}
+
+
+_HELD = (
+    select(notices.c.id, notices.c.lease)
+    .where(notices.c.id.in_(bindparam("ids", expanding=True)), notices.c.state == "leased")
+    .order_by(notices.c.id)  # as store.lock: no deadlock
+    .with_for_update()
+)
 
 
 async def hand_over(
-    tx: Tx, ours: Set[tuple[str, str | None]], mails: Sequence[Mail], now: datetime, *, until: datetime
+    tx: Tx, ours: Set[tuple[str, str | None]], drafts: Sequence[Draft], now: datetime, *, until: datetime
 ) -> list[bool]:
     """Note which of these mails leave now. `ours`: the rows whose lease stands, with it.
 
     Not those of which a lease is lost, or a session is not as it was when the mail was written.
     """
-    if not mails:
+    if not drafts:
         return []
-    about = {session.id for _, theirs in mails for session in theirs}
-    revisions = await tx.execute(select(sessions.c.id, sessions.c.revision).where(sessions.c.id.in_(about)))
-    unchanged = {(row.id, row.revision) for row in revisions}
+    about = {session.id for draft in drafts for session in draft.about}
+    unchanged = {(row.id, row.revision) for row in await tx.execute(_REVISIONS, {"ids": sorted(about)})}
     leaves = [
-        all((row.id, row.lease) in ours for row in rows)
-        and all((session.id, session.revision) in unchanged for session in theirs)
-        for rows, theirs in mails
+        all((row.id, row.lease) in ours for row in draft.rows)
+        and all((session.id, session.revision) in unchanged for session in draft.about)
+        for draft in drafts
     ]
-    noted = [row for (rows, _), good in zip(mails, leaves, strict=True) if good for row in rows]
+    noted = [draft for draft, good in zip(drafts, leaves, strict=True) if good]
     if noted:
-        shared = {"at": now, "until": until}
-        await tx.execute(_HANDED, [_as_written(row) | shared for row in noted])
+        ids = [row.id for draft in noted for row in draft.rows]
+        await tx.execute(_HANDED, {"ids": ids, "at": now, "until": until})
+    altered = [
+        {"row": row.id, "named": row.message_id, "told": as_json(row.facts)} for draft in noted for row in draft.altered
+    ]
+    if altered:
+        await tx.execute(_ALTERED, altered)
     return leaves
 
 
+_REVISIONS = select(sessions.c.id, sessions.c.revision).where(sessions.c.id.in_(bindparam("ids", expanding=True)))
 _HANDED = (
     update(notices)
-    .where(notices.c.id == bindparam("row"))
-    .values(
-        handed_at=bindparam("at"),
-        leased_until=bindparam("until"),
-        message_id=bindparam("named"),
-        facts=bindparam("told"),
-        attempts=notices.c.attempts + 1,
-    )
+    .where(notices.c.id.in_(bindparam("ids", expanding=True)))
+    .values(handed_at=bindparam("at"), leased_until=bindparam("until"), attempts=notices.c.attempts + 1)
 )
-
-
-def _as_written(row: Notice) -> dict[str, Any]:
-    return {"row": row.id, "named": row.message_id, "told": as_json(row.facts)}
+_ALTERED = (
+    update(notices)
+    .where(notices.c.id == bindparam("row"))
+    .values(message_id=bindparam("named"), facts=bindparam("told"))
+)
 
 
 async def release(tx: Tx, claimed: Sequence[Notice]) -> None:

@@ -6,7 +6,7 @@ A mail settles one notice, or several where reminders fall due together: those t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from perinat_sched.booking.session import Session
@@ -45,6 +45,7 @@ class Draft:
 
     rows: tuple[Notice, ...]  # that it settles
     against: tuple[tuple[Notice, Reason], ...] = ()  # that must not be sent
+    altered: tuple[Notice, ...] = ()  # of the rows, those that do not stand as they were claimed
     about: tuple[Session, ...] = ()  # as they were read
     message: bytes = b""
 
@@ -90,7 +91,7 @@ class Drafting:
                 good.append((row, session))
         if not good:
             return Draft(rows=(), against=tuple(against))
-        return self._written(good, against, known)
+        return self._written(good, against, known, now)
 
     def _objection(self, row: Notice, session: Session, known: Known, now: datetime) -> Reason | None:
         if row.expires_at <= now:
@@ -104,13 +105,13 @@ class Drafting:
         good: Sequence[tuple[Notice, Session]],
         against: Sequence[tuple[Notice, Reason]],
         known: Known,
+        now: datetime,
     ) -> Draft:
         keys = [row.key for row, _ in good]
         named = message_id(keys, messages.domain_of(self.mail_from))
         one = len(good) == 1 or not good[0][0].bundle  # a letter about a whole series bears no code
         rows = tuple(
-            replace(row, message_id=named).carrying(code_in(row, session, self.directory) if one else None)
-            for row, session in good
+            row.leaving(named, code_in(row, session, self.directory) if one else None) for row, session in good
         )
         about = {session.id: (row, session) for row, (_, session) in zip(rows, good, strict=True)}
         mail = list(about.values())
@@ -119,9 +120,10 @@ class Drafting:
         sessions |= {session.id: session for _, session in mail}
         return Draft(
             rows=rows,
+            altered=tuple(row for row, (claimed, _) in zip(rows, good, strict=True) if row is not claimed),
             against=tuple(against),
             about=tuple(sessions.values()),
-            message=self._compose(sorted(mail, key=_begins), known, bundle),
+            message=self._compose(sorted(mail, key=_begins), known, bundle, now),
         )
 
     def _bundle(self, mail: Sequence[tuple[Notice, Session]], known: Known) -> Bundle:
@@ -150,7 +152,9 @@ class Drafting:
         last = max((row for row in told if row.kind == "invitation"), key=lambda row: row.due_at, default=None)
         return last.message_id if last else None
 
-    def _compose(self, about: Sequence[tuple[Notice, Session]], known: Known, bundle: Bundle | None) -> bytes:
+    def _compose(
+        self, about: Sequence[tuple[Notice, Session]], known: Known, bundle: Bundle | None, now: datetime
+    ) -> bytes:
         """`about`: in the order in which they begin."""
         notice, session = about[0]
         stop_url = self.stop_url(notice.recipient) if self.stop_url and notice.kind == "reminder" else None
@@ -171,6 +175,7 @@ class Drafting:
             thread=thread,
             stop_url=stop_url,
             bundle=bundle,
+            leaves=now,
             shared=known.shared,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,16 +14,19 @@ def as_json(about: About | None) -> dict[str, Any]:
     """What a notice is about, as JSON keeps it."""
     match about:
         case Facts():
-            told = {name: _text(value) for name, value in asdict(about).items()}
+            told = {name: _text(getattr(about, name)) for name in _FACTS}
             return told | {"duration": about.duration // timedelta(minutes=1), "sites": list(about.sites)}
         case Reminded():
-            return asdict(about)
+            return {"code": about.code}
         case Concern():
             return {"concerns": about.site, "over": about.over}
         case OddPeriod():
             return {name: _text(value) for name, value in asdict(about).items()}
         case None:
             return {}
+
+
+_FACTS = [field.name for field in fields(Facts)]
 
 
 def _text(value: Any) -> Any:

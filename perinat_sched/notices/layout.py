@@ -7,9 +7,10 @@ HTML reads at a telephone's width, without images and with the little style that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from perinat_sched.i18n import Language, Message, say
 
@@ -21,6 +22,12 @@ _templates = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+@cache
+def _template(name: str) -> Template:
+    """Jinja2 itself looks at the file's date each time."""
+    return _templates.get_template(name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +66,10 @@ class Letter:
 
 def as_text(written: Letter) -> str:
     """The letter for any reader."""
-
     labelled = say(Message("{label}: {value}"), written.language).format
-    return _templates.get_template("letter.txt.j2").render(letter=written, labelled=labelled)
+    return _template("letter.txt.j2").render(letter=written, labelled=labelled)
 
 
 def as_html(written: Letter) -> str:
     """The same letter, readable at a telephone's width, without images."""
-    return _templates.get_template("letter.html.j2").render(letter=written)
+    return _template("letter.html.j2").render(letter=written)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from perinat_sched import zones
 from perinat_sched.booking.session import CancellationCode, Session
@@ -34,7 +34,10 @@ REASONS: dict[CancellationCode, Message] = {
 
 
 class Words:
-    """One reader's words for one session as it is now; `before`, `code_before`: what they were last told of it."""
+    """One reader's words for one session as it is now.
+
+    `before`, `code_before`: what they were last told of it; `leaves`: when the mail does, where later than it is due.
+    """
 
     def __init__(
         self,
@@ -44,8 +47,10 @@ class Words:
         before: Facts | None = None,
         code_before: str | None = None,
         reader: Reader | None = None,  # whose language and clock it is, where not the site's: another site of theirs
+        leaves: datetime | None = None,
     ) -> None:
         self.notice = notice
+        self.leaves = max(notice.due_at, leaves or notice.due_at)
         self.session = session
         self.directory = directory
         self.before = before
@@ -113,7 +118,7 @@ class Words:
                 return Message("{host} invites your site to this videoconference.", host=self.host)
             case "update":
                 return Message("This videoconference has changed. What stands here is what holds now.")
-            case "cancellation" if self.session.status == "cancelled" and self.notice.due_at >= self.start:
+            case "cancellation" if self.session.status == "cancelled" and self.leaves >= self.start:
                 return Message("This videoconference did not take place.")
             case "cancellation" if self.session.status == "cancelled":
                 return Message("This videoconference does not take place.")
@@ -175,7 +180,7 @@ class Words:
         if self.notice.kind not in ("update", "cancellation", "declined", "place-lost") and not self.old_code:
             return False
         hours = [self.start, *([self.before.start] if self.before else [])]
-        return any(timedelta() <= hour - self.notice.due_at < SHORT_NOTICE for hour in hours)
+        return any(timedelta() <= hour - self.leaves < SHORT_NOTICE for hour in hours)
 
     def _law(self) -> Iterator[str]:
         if self.before and self.notice.news:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
@@ -62,21 +63,23 @@ def compose(
     thread: str | None = None,
     stop_url: str | None = None,
     bundle: Bundle | None = None,
+    leaves: datetime | None = None,
     shared: Shared | None = None,
 ) -> bytes:
     """The whole mail, ready to be handed over.
 
     `before`, `code_before`: what the reader was last told; `thread`: the Message-ID of the reader's invitation;
-    `stop_url`: where the reader stops reminders; `bundle`: of a series, what it tells; `shared`: with the mails that
-    are written together with it. Raises UnsafeHeader when a text cannot stand in the mail's head.
+    `stop_url`: where the reader stops reminders; `bundle`: of a series, what it tells; `leaves`: when it does, where
+    later than it is due; `shared`: with the mails that are written together with it, and leave then too. Raises
+    UnsafeHeader when a text cannot stand in the mail's head.
     """
     shared = shared or Shared()
     if bundle and not bundle.alone:
-        written = series_letter.write(bundle, directory)
+        written = series_letter.write(bundle, directory, leaves)
     else:
         written = shared.once(
             (session.id, _told(notice), before and before.all, code_before),
-            lambda: Words(notice, session, directory, before, code_before).letter(),
+            lambda: Words(notice, session, directory, before, code_before, leaves=leaves).letter(),
         )
     written = _with_stop(written, stop_url)
     host = answered_by([session], directory)

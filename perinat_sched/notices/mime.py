@@ -61,7 +61,9 @@ def data(content_type: str, content: bytes, *, file_name: str | None = None) -> 
     headers = [("Content-Type", content_type), ("Content-Transfer-Encoding", "base64")]
     if file_name:
         headers.append(("Content-Disposition", f'attachment; filename="{file_name}"'))
-    return Part.of(headers, base64.encodebytes(content).replace(b"\n", b"\r\n"))
+    encoded = base64.b64encode(content)
+    lines = [encoded[at : at + LINE] for at in range(0, len(encoded), LINE)]
+    return Part.of(headers, b"\r\n".join([*lines, b""]))
 
 
 def multipart(subtype: str, boundary: str, parts: Sequence[Part]) -> Part:

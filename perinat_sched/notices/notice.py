@@ -149,11 +149,15 @@ class Notice:
         """The access code that it carried."""
         return self.facts.code if isinstance(self.facts, Facts | Reminded) else None
 
-    def carrying(self, code: str | None) -> Notice:
-        """The row with what its mail says of the access code."""
+    def leaving(self, message_id: str, code: str | None) -> Notice:
+        """With the Message-ID of its mail and what that says of the access code; itself where nothing differs."""
+        facts = self.facts
         if self.kind == "reminder":
-            return replace(self, facts=Reminded(code=code))
-        return replace(self, facts=replace(self.facts, code=code)) if isinstance(self.facts, Facts) else self
+            facts = Reminded(code=code)
+        elif isinstance(facts, Facts) and facts.code != code:
+            facts = replace(facts, code=code)
+        same = message_id == self.message_id and facts is self.facts
+        return self if same else replace(self, message_id=message_id, facts=facts)
 
     @property
     def place(self) -> tuple[int, datetime]:

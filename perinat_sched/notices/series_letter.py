@@ -20,22 +20,22 @@ from perinat_sched.sites.network import Directory
 CHANGES = ("update", "ending")
 
 
-def write(bundle: Bundle, directory: Directory) -> Letter:
-    """The letter of several dates of a series."""
-    return SeriesWords(bundle, directory).letter()
+def write(bundle: Bundle, directory: Directory, leaves: datetime | None = None) -> Letter:
+    """The letter of several dates of a series; `leaves`: when it does, should that be later than due."""
+    return SeriesWords(bundle, directory, leaves).letter()
 
 
 class SeriesWords(Words):
     """One reader's words for a series; what all dates have in common is said of the first of them."""
 
-    def __init__(self, bundle: Bundle, directory: Directory) -> None:
-        first, due_at = bundle.told[0], bundle.notice.due_at
-        coming = [(session, site) for session, site in bundle.attending if session.start > due_at]
+    def __init__(self, bundle: Bundle, directory: Directory, leaves: datetime | None = None) -> None:
+        first, leaves = bundle.told[0], max(bundle.notice.due_at, leaves or bundle.notice.due_at)
+        coming = [(session, site) for session, site in bundle.attending if session.start > leaves]
         self.bundle, self.sort = bundle, bundle.sort
         self.coming = coming if self.sort in ("invitation", "update", "ending") else []
         session, site = self.coming[0] if self.coming else (first.session, first.notice.site)
         kind: Kind = "update" if self.sort == "ending" else self.sort
-        super().__init__(replace(first.notice, kind=kind, site=site), session, directory)
+        super().__init__(replace(first.notice, kind=kind, site=site), session, directory, leaves=leaves)
         self.code = self.old_code = None  # a code is of one date
         self.count = len(self.coming or bundle.told)
         if self.sort == "ending" and first.notice.news:
@@ -117,7 +117,7 @@ class SeriesWords(Words):
             return False
         hours = [one.notice.news.start if one.notice.news else one.session.start for one in self.bundle.told]
         hours += [one.before.start for one in self.bundle.told if one.before]
-        return any(timedelta() <= hour - self.notice.due_at < SHORT_NOTICE for hour in hours)
+        return any(timedelta() <= hour - self.leaves < SHORT_NOTICE for hour in hours)
 
     def odd_hours(self) -> Iterator[str]:
         """Nothing for all dates: it stands beside those that it concerns."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from perinat_sched.notices import delivery_store
+from perinat_sched.notices.drafting import Draft
 from perinat_sched.notices.mailer import TryLater
 from perinat_sched.notices.notice import Kind, Notice, Reason
 from perinat_sched.notices.patience import JITTER
@@ -67,17 +68,17 @@ class Settling:
         if self._taken or self._untouched:
             await self.note(())
 
-    async def note(self, mails: Sequence[delivery_store.Mail], *, lease: timedelta = timedelta()) -> list[bool]:
+    async def note(self, drafts: Sequence[Draft], *, lease: timedelta = timedelta()) -> list[bool]:
         """Note which of these mails leave now, leased for so long; write down what is not written down yet with it."""
         taken, self._taken = self._taken, []
         untouched, self._untouched = self._untouched, []
         now = self.clock()
 
         async def work(tx: Tx) -> list[bool]:
-            ours = await delivery_store.hold(tx, [*(row for row, _ in taken), *untouched], mails)
+            ours = await delivery_store.hold(tx, [*(row for row, _ in taken), *untouched], drafts)
             await delivery_store.sent(tx, taken)
             await delivery_store.release(tx, untouched)
-            return await delivery_store.hand_over(tx, ours, mails, now, until=now + lease)
+            return await delivery_store.hand_over(tx, ours, drafts, now, until=now + lease)
 
         try:
             return await self.database.write(work)

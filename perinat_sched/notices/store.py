@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from perinat_sched.booking import store as booking
@@ -33,22 +33,33 @@ _COLUMNS = [column.name for column in notices.columns]
 
 async def unplanned(tx: Tx, limit: int) -> list[Session]:
     """Sessions that changed since their notices were planned, kept from change until the transaction ends."""
-    query = select(sessions.c.id).where(sessions.c.planned_revision < sessions.c.revision)
-    query = query.order_by(sessions.c.updated_at).limit(limit).with_for_update(skip_locked=True)
-    ids = (await tx.execute(query)).scalars().all()
-    return await booking.sessions_where(tx, sessions.c.id.in_(ids)) if ids else []
+    ids = (await tx.execute(_UNPLANNED, {"most": limit})).scalars().all()
+    return await booking.sessions_of(tx, ids) if ids else []
+
+
+_UNPLANNED = (
+    select(sessions.c.id)
+    .where(sessions.c.planned_revision < sessions.c.revision)
+    .order_by(sessions.c.updated_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 async def of_sessions(tx: Tx, ids: Sequence[str], *, locked: bool = False) -> dict[str, list[Notice]]:
     """The notices of sessions, as they were planned. `locked`: nobody claims or settles one meanwhile."""
-    theirs = notices.c.session_id.in_(ids)
     if locked:
-        await lock(tx, theirs)
-    query = select(notices).where(theirs).order_by("revision", "created_at", "due_at", "recipient")
+        await lock(tx, notices.c.session_id.in_(ids))
     found: dict[str, list[Notice]] = {session_id: [] for session_id in ids}
-    for row in await tx.execute(query):
+    for row in await tx.execute(_OF_SESSIONS, {"ids": ids}):
         found[row.session_id].append(notice_of(row))
     return found
+
+
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_OF_SESSIONS = (
+    select(notices).where(notices.c.session_id.in_(_IDS)).order_by("revision", "created_at", "due_at", "recipient")
+)
 
 
 async def lock(tx: Tx, condition: ColumnElement[bool]) -> set[tuple[str, str | None]]:
@@ -86,7 +97,7 @@ async def zones_of_sessions(tx: Tx, span: Interval) -> list[str]:
 
 
 async def sessions_by_id(tx: Tx, ids: Sequence[str]) -> list[Session]:
-    return await booking.sessions_where(tx, sessions.c.id.in_(ids))
+    return await booking.sessions_of(tx, ids)
 
 
 async def courses(tx: Tx, session_ids: Sequence[str], uids: Collection[str]) -> dict[str, Course]:
@@ -139,9 +150,10 @@ async def set_unsubscribed(tx: Tx, address: str, since: datetime | None) -> bool
 # Rows ↔ values
 
 
-def notice_of(row: Row[Any]) -> Notice:
-    """A row of the table, or of a query that holds all its columns."""
-    return Notice(**{name: getattr(row, name) for name in _COLUMNS if name != "facts"}, facts=about_of(row.facts))
+def notice_of(row: Row[Any], **otherwise: Any) -> Notice:
+    """A row of the table, or of a query that begins with all its columns; with some values that it is about to have."""
+    values = dict(zip(_COLUMNS, row, strict=False))
+    return Notice(**values | {"facts": about_of(row.facts)} | otherwise)
 
 
 def _values(notice: Notice) -> dict[str, Any]:

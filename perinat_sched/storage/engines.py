@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from perinat_sched.errors import Unavailable
 from perinat_sched.i18n import Message
-from perinat_sched.storage import failures
+from perinat_sched.storage import failures, trips
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ def _sqlite(file: Path) -> Engines:
 def _sqlite_engine(file: Path, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{file}",
+        module=trips.Driver(),
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS},  # None: the driver begins nothing itself
         pool_size=size,
         max_overflow=0,

@@ -188,7 +188,7 @@ class Desk:
         for row in list(self.rows.values()):
             if row.state == "due" and kind in ("", row.kind) and recipient in ("", row.recipient):
                 left = row.due_at if state == "sent" else None
-                said = row.carrying(code_in(row, self.about, self.directory))
+                said = row.leaving(row.message_id, code_in(row, self.about, self.directory))
                 self.rows[row.id] = replace(said, state=state, sent_at=left, handed_at=left)
 
     def sent(self) -> None:

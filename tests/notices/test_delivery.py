@@ -17,7 +17,19 @@ from perinat_sched.notices.outbox import BATCH
 from perinat_sched.notices.settling import PAUSES
 from perinat_sched.storage.tables import notices
 from tests.notices.conftest import PostRoom, until
-from tests.notices.examples import CALAIS, LILLE, MAIL_FROM, MONTREAL, Mailbox, changed, network, part, read, session
+from tests.notices.examples import (
+    CALAIS,
+    LILLE,
+    MAIL_FROM,
+    MONTREAL,
+    Mailbox,
+    changed,
+    content,
+    network,
+    part,
+    read,
+    session,
+)
 from tests.notices.relay import running_relay
 
 CALAIS_READER = "staff@calais.example"
@@ -314,6 +326,25 @@ async def test_a_relay_that_is_away_costs_one_call_and_loses_nothing(room: PostR
     assert len(room.mailbox.raw) == 12
     rows = [row for number in range(3) for row in await room.rows(numbered(number)) if not row.lead]
     assert Counter(row.attempts for row in rows) == Counter({1: 11, 2: 1})  # the others never left
+
+
+async def test_what_an_outage_has_delayed_warns_of_the_hours_that_remain_when_it_leaves(room: PostRoom):
+    """HTTP-09: due three days before the start, gone when less than two remain."""
+    first = await room.book(session())
+    await room.delivery().run_once()
+    due_at = first.start - timedelta(days=3)
+    await room.change(changed(first, status="cancelled", after=due_at - first.updated_at))
+
+    class Shut(Mailbox):
+        async def send(self, message: bytes, recipient: str) -> None:
+            raise Away("no relay")
+
+    await room.delivery(Shut()).run_once()
+    room.now = first.start - timedelta(hours=40)
+    await room.delivery().run_once()
+    told = room.mailbox.mails[4:]
+    assert [mail["Date"].datetime for mail in told] == [due_at] * 4
+    assert all("48" in content(mail.get_body(("plain",))).decode() for mail in told)
 
 
 async def test_a_lapsed_lease_comes_back_and_is_flagged_only_if_the_mail_had_left(room: PostRoom):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 from perinat_sched.booking.session import Session
 from perinat_sched.notices import store
 from perinat_sched.notices.delivery import LEASE
-from perinat_sched.notices.mailer import Connection, Refused, TryLater
+from perinat_sched.notices.mailer import Refused, TryLater
 from perinat_sched.notices.notice import Notice, message_id
 from perinat_sched.sites.network import Reminder
 from tests.builders import A_DAY_BEFORE
@@ -111,20 +109,14 @@ async def test_a_session_cancelled_meanwhile_drops_out(room: PostRoom):
 async def test_what_changes_between_the_claim_and_the_mail_is_not_in_the_digest(
     room: PostRoom, change: dict[str, Any], reason: str
 ):
-    """Another node commits it while this one connects."""
+    """Another node commits it."""
     sessions = await booked(room, numbered(1), numbered(2), numbered(3))
-
-    class Slow(Mailbox):
-        @asynccontextmanager
-        async def connection(self) -> AsyncIterator[Connection]:
-            if not self.connections:
-                await room.change(changed(sessions[1], after=room.now - sessions[1].updated_at, **change))
-            async with super().connection() as connection:
-                yield connection
-
-    slow = Slow()
-    await room.delivery(slow).deliver()
-    [mail] = [mail for mail in slow.to(READER) if str(mail["Subject"]).startswith("Rappel")]
+    delivery = room.delivery()
+    claimed = await delivery._claim()
+    await room.change(changed(sessions[1], after=room.now - sessions[1].updated_at, **change))
+    async with delivery.outbox.sending(room.mailbox):
+        await delivery._hand_over(claimed)
+    [mail] = [mail for mail in room.mailbox.to(READER) if str(mail["Subject"]).startswith("Rappel")]
     body = mail.get_body(("plain",))
     assert body is not None
     assert [number for number in (1, 2, 3) if f"https://v.example/{number}" in body.get_content()] == [1, 3]
@@ -138,17 +130,12 @@ async def test_what_changes_between_the_claim_and_the_mail_is_not_in_the_digest(
 async def test_who_stops_reminders_between_the_claim_and_the_mail_gets_none(room: PostRoom):
     """MAIL-04"""
     sessions = await booked(room, numbered(1), numbered(2))
-
-    class Stopping(Mailbox):
-        @asynccontextmanager
-        async def connection(self) -> AsyncIterator[Connection]:
-            await room.database.write(lambda tx: store.set_unsubscribed(tx, READER.upper(), room.now))
-            async with super().connection() as connection:
-                yield connection
-
-    stopping = Stopping()
-    await room.delivery(stopping).deliver()
-    assert stopping.to(READER) == []
+    delivery = room.delivery()
+    claimed = await delivery._claim()
+    await room.database.write(lambda tx: store.set_unsubscribed(tx, READER.upper(), room.now))
+    async with delivery.outbox.sending(room.mailbox):
+        await delivery._hand_over(claimed)
+    assert room.mailbox.to(READER) == []
     assert {row.last_error for row in await reminders(room, sessions)} == {"unsubscribed"}
 
 
