@@ -33,7 +33,6 @@ from perinat_sched.zones import Clock
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
-TURNS = 3  # of the loop, from the relay's answer to our next word
 
 
 class Delivery:
@@ -201,8 +200,7 @@ class Delivery:
 
     async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail; without rows where none is to be sent, or none can be written."""
-        for _ in range(TURNS):  # a batch of mails is long: others may go first
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a batch of mails is long: others may have their turn, those that leave first
         try:
             draft = self.drafting.draft(known, mail, now)
         except Exception as error:
