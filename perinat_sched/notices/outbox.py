@@ -1,6 +1,7 @@
 """The outbox: mails that are noted leave one by one, over one connection, while the next ones are written.
 
-At most `BATCH` mails are noted and not yet settled: so many a death leaves in doubt, and no more wait here. Each begins
+At most `BATCH` mails are noted and not yet settled: so many a death leaves in doubt. Behind them at most one batch
+waits that is written, and one is being written, so that the relay never waits for us nor we for it. Each mail begins
 to leave within half a second of its note, while what it says is fresh; what a slow relay leaves lying longer is given
 back, for others or for later.
 """
@@ -44,6 +45,8 @@ class Outbox:
         self.given_back = 0  # mails, since it was opened
         self.open = False
         self._waiting: deque[_Noted] = deque()
+        self._taking: asyncio.Task[None] | None = None
+        self._written = 0  # taken, and not all noted
         self._leaving = 0  # one, or none
         self._begun = 0
         self._dawdles = False
@@ -59,19 +62,20 @@ class Outbox:
         its way; any other failure lets it arrive.
         """
         self.open, self.given_back, self._dawdles = True, 0, False
-        tasks = [asyncio.create_task(work, name="outbox") for work in (self._send(mailer), self._watch())]
+        sender, watch = (asyncio.create_task(work, name="outbox") for work in (self._send(mailer), self._watch()))
         try:
             yield
+            await self._taken()
             await self._until(self._is_empty)
         except asyncio.CancelledError:
-            tasks[0].cancel()
+            sender.cancel()
             raise
         finally:
             self.close()
-            tasks[1].cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            watch.cancel()
+            await asyncio.gather(sender, watch, self._taken(), return_exceptions=True)
             await self._give_back([self._waiting.popleft().draft for _ in range(len(self._waiting))])
-        tasks[0].result()
+        sender.result()
 
     def close(self) -> None:
         """Nothing leaves any more but what is on its way."""
@@ -86,7 +90,27 @@ class Outbox:
         return self.open
 
     async def take(self, drafts: Sequence[Draft], note: Note) -> None:
-        """Have these noted, some at a time, and let them leave; what finds no room in time is given back."""
+        """Have these noted, some at a time, and let them leave; what finds no room in time is given back.
+
+        Returns when that has begun: the next may be written meanwhile, and wait until these are noted.
+        """
+        try:
+            await self._taken()
+        except BaseException:
+            await self._give_back(drafts)
+            raise
+        self._written = len(drafts)
+        self._taking = asyncio.create_task(self._take(drafts, note), name="outbox-take")
+
+    # Within
+
+    async def _taken(self) -> None:
+        """What was taken is noted or given back. Raises what went wrong, once."""
+        taking, self._taking = self._taking, None
+        if taking:
+            await taking
+
+    async def _take(self, drafts: Sequence[Draft], note: Note) -> None:
         rest = list(drafts)
         try:
             while rest and await self._has_room():
@@ -100,10 +124,10 @@ class Outbox:
                 self.settling.untouched(draft.rows for draft, goes in zip(some, leaves, strict=True) if not goes)
                 self._stir()
         finally:
+            self._written = 0
+            self._stir()
             if rest:
                 await self._give_back(rest)
-
-    # Within
 
     @property
     def _step(self) -> int:
@@ -180,7 +204,7 @@ class Outbox:
         await self.settling.give_back(draft.rows for draft in drafts)
 
     def _is_empty(self) -> bool:
-        return not self._waiting and not self._leaving
+        return not self._written and not self._waiting and not self._leaving
 
     async def _until(self, condition: Callable[[], object]) -> None:
         """Wait until this is so, or it is closed."""
