@@ -12,7 +12,8 @@ session and language, and only the addressee differs, as row 8 has it.
 
 Wall time and the CPU time of this process, the best of several runs that take turns.
 
-Not reached by either. One run on two cores that were busy with other people's tests (a load of nine):
+Not reached by either. One run on two cores that were busy with other people's tests (a load of nine), before the outbox
+let the next batch be written while the last one waits for room; since then the machine was too busy to compare walls:
 
     readers a site   pipeline, ms a mail (wall, CPU)   ready bytes (wall, CPU)   ratio (wall, CPU)
                  1                    4.09  2.23                  1.48  0.47          0.36  0.21
