@@ -31,7 +31,7 @@ def page(request: web.Request, error: PerinatError) -> web.Response:
     if isinstance(error, Unauthenticated):
         wanted = own_path(request.path_qs) if request.method == "GET" else ""
         response = html.respond(
-            request, "sign_in.html.j2", kind.status, next=wanted, address="", why=error.message, wrong=None
+            request, "entrance/sign_in.html.j2", kind.status, next=wanted, address="", why=error.message, wrong=None
         )
     else:
         details = [one.message for one in error.errors] if isinstance(error, InvalidRequest) else [error.message]

@@ -12,7 +12,6 @@ from perinat_sched.availability.slots import Slot
 from perinat_sched.errors import InvalidRequest
 from perinat_sched.i18n import Message
 from perinat_sched.sites.network import Directory, Language
-from perinat_sched.web.desk.heat import wall
 
 REASONS: Mapping[Code, Message] = {
     "room_taken": Message("room taken"),
@@ -44,7 +43,7 @@ class Offer:
 
 def offer(slot: Slot, zone: str, directory: Directory, language: Language) -> Offer:
     """One slot, by the clock of `zone`."""
-    start, fold = wall(slot.start, zone)
+    start, fold = as_typed(slot.start, zone)
     sites = [place.site for place in slot.places]
     return Offer(
         start=start,
@@ -55,6 +54,13 @@ def offer(slot: Slot, zone: str, directory: Directory, language: Language) -> Of
         of=len(slot.places),
         missing=[directory.sites[place.site].name for place in slot.places if not place.free],
     )
+
+
+def as_typed(instant: datetime, zone: str) -> tuple[str, str | None]:
+    """An instant as a form writes it: the wall time, and which pass of it where the hour comes twice."""
+    local = zones.to_local(instant, zone)
+    twice = len(zones.instants(local.replace(tzinfo=None, fold=0), zone)) > 1
+    return f"{local:%Y-%m-%dT%H:%M}", str(local.fold) if twice else None
 
 
 def moment(instant: datetime, zone: str, directory: Directory, language: Language, sites: Iterable[str]) -> str:

@@ -1,0 +1,43 @@
+"""The words of pages for what sessions, answers, mails and cancellations are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from perinat_sched.booking.session import CancellationCode, Status
+from perinat_sched.i18n import Message
+
+STATUSES: Mapping[Status, Message] = {
+    "tentative": Message("To be confirmed"),
+    "confirmed": Message("Confirmed"),
+    "cancelled": Message("Cancelled"),
+}
+REASONS: Mapping[CancellationCode, Message] = {
+    "cancelled": Message("cancelled"),
+    "postponed": Message("postponed"),
+    "no_case": Message("no case to discuss"),
+    "no_show": Message("nobody came"),
+    "staffing": Message("lack of staff"),
+    "technical": Message("technical trouble"),
+}
+ANSWERS: Mapping[str, Message] = {
+    "pending": Message("no answer yet"),
+    "accepted": Message("accepted"),
+    "declined": Message("declined"),
+    "tentative": Message("perhaps"),
+}
+NOTICES: Mapping[str, Message] = {
+    "invitation": Message("Invitation"),
+    "update": Message("Change"),
+    "cancellation": Message("Cancellation"),
+    "reminder": Message("Reminder"),
+    "declined": Message("A site declined"),
+    "place-lost": Message("Place lost"),
+    "drift": Message("Hours that drift"),
+}
+STATES: Mapping[str, Message] = {
+    "due": Message("due"),
+    "sent": Message("sent"),
+    "failed": Message("failed"),
+    "skipped": Message("not sent: out of date"),
+}
