@@ -115,11 +115,19 @@ class Bookings:
         return await self._write(work, session_id)
 
     async def cancel(
-        self, actor: Actor, session_id: str, code: CancellationCode, reason: str, *, sure: bool
+        self,
+        actor: Actor,
+        session_id: str,
+        code: CancellationCode,
+        reason: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Session:
         """Cancel a session, which frees its places; cancelling twice changes nothing.
 
-        `sure`: the caller says that the reason bears no patient data.
+        `sure`: the caller says that the reason bears no patient data. `sequence`: of the session as the caller knows
+        it; where it is another one since, nothing is done. Raises RevisionMismatch.
         """
         now = self._now()
         reason = checked_text("reason", reason, self.directory, sure=sure)
@@ -128,19 +136,21 @@ class Bookings:
             before = await self._locked(tx, actor, "change", session_id)
             if before.status == "cancelled":
                 return before
+            _refuse_changed(before, sequence)
             after = rules.cancelled(before, code, reason, now)
             return await self._save(tx, actor, "session_cancelled", before, after, NOTHING)
 
         return await self._write(work)
 
-    async def resume(self, actor: Actor, session_id: str) -> Session:
-        """Undo a cancellation: take the places again, or refuse."""
+    async def resume(self, actor: Actor, session_id: str, sequence: int | None = None) -> Session:
+        """Undo a cancellation: take the places again, or refuse. `sequence`: as for `cancel`."""
         now = self._now()
 
         async def work(tx: Tx) -> Session:
             before = await self._locked(tx, actor, "change", session_id)
             if before.status != "cancelled":
                 return before
+            _refuse_changed(before, sequence)
             request = rules.Request(
                 draft=draft(asked_again(before), self.directory, now, before=before, fresh=()),
                 before=before,
@@ -157,17 +167,29 @@ class Bookings:
         return await self._write(work, session_id)
 
     async def answer(
-        self, actor: Actor, session_id: str, site: str, answer: Answer, room: str | None, comment: str, *, sure: bool
+        self,
+        actor: Actor,
+        session_id: str,
+        site: str,
+        answer: Answer,
+        room: str | None,
+        comment: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Session:
         """A site accepts, declines or answers tentatively; accepting takes its place if it holds none.
 
-        The host cannot decline. `sure`: the caller says that the comment bears no patient data.
+        The host cannot decline. `sure`: the caller says that the comment bears no patient data. `sequence`: as for
+        `cancel`; the same answer given twice is the same.
         """
         now = self._now()
         comment = checked_text("comment", comment, self.directory, sure=sure)
 
         async def work(tx: Tx) -> Session:
             before = await self._locked(tx, actor, "answer", session_id, site)
+            if not answers.stands(before, site, answer, comment, room):
+                _refuse_changed(before, sequence)
             _refuse_cancelled(before)
             self._check_answer(before, site, answer, room)
             proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
@@ -258,7 +280,8 @@ class Bookings:
             alternatives = await self.enquiries.alternatives(
                 refused.proposal, refused.after, refused.zone, except_session
             )
-            raise BookingRefused(refused.conflicts, alternatives, refused.zone) from None
+            told = BookingRefused(refused.conflicts, alternatives, refused.zone)
+            raise self.enquiries.refusals.counted(told) from None
         except GuardViolation as violation:
             raise Unavailable from violation
 
@@ -273,6 +296,12 @@ class Bookings:
 
     def _now(self) -> datetime:
         return self.clock().replace(microsecond=0)
+
+
+def _refuse_changed(session: Session, sequence: int | None) -> None:
+    """Raise RevisionMismatch where its hour, sites, rooms, link or status are no longer what the caller knows."""
+    if sequence is not None and session.sequence != sequence:
+        raise RevisionMismatch
 
 
 def _refuse_cancelled(session: Session) -> None:

@@ -86,7 +86,8 @@ class SeriesBookings(SeriesBase):
         except GuardViolation as violation:
             raise Unavailable from violation
         except _Refused as refused:
-            raise SeriesRefused(self.judged(refused.plan, verdict="bookable")) from None
+            told = SeriesRefused(self.judged(refused.plan, verdict="bookable"))
+            raise self.enquiries.refusals.counted(told) from None
 
     async def try_out(self, actor: Actor, asked: Asked) -> Whole:
         """The same verdicts, and nothing is booked: the dry run."""

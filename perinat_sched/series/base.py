@@ -15,7 +15,7 @@ from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.session import Session
-from perinat_sched.errors import Forbidden, GuardViolation, NotFound, Unavailable
+from perinat_sched.errors import Forbidden, GuardViolation, NotFound, RevisionMismatch, Unavailable
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Action, Actor, Sight, SiteRef, may, sight
 from perinat_sched.series import store
@@ -184,13 +184,16 @@ class SeriesBase:
         now: datetime,
         *,
         rule_changes: bool = False,
+        sequence: int | None = None,
     ) -> Outcome:
         """Write changed sessions and count the change of the series; nothing where nothing changed.
 
-        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates.
+        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates. `sequence`: of the
+        series as the caller knows it. Raises RevisionMismatch where it is another one since.
         """
         if not changes:
             return Outcome(plan=None, whole=await whole(tx, old))
+        refuse_changed(old, sequence)
         new = replace(
             old,
             revision=old.revision + 1,
@@ -208,8 +211,14 @@ class SeriesBase:
         except GuardViolation as violation:
             raise Unavailable from violation
         if outcome.plan is not None:
-            raise SeriesRefused(self.judged(outcome.plan, verdict="bookable"))
+            raise self.enquiries.refusals.counted(SeriesRefused(self.judged(outcome.plan, verdict="bookable")))
         return outcome.whole
+
+
+def refuse_changed(known: Series | Session, sequence: int | None) -> None:
+    """Raise RevisionMismatch where what is true of it as a whole is no longer what the caller knows."""
+    if sequence is not None and known.sequence != sequence:
+        raise RevisionMismatch
 
 
 def adopted(one: Placed, series: Series, now: datetime) -> Placed:

@@ -6,24 +6,33 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from perinat_sched.booking import rules
+from perinat_sched.booking import answers, rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import checked_text
 from perinat_sched.booking.session import Answer, CancellationCode, Session
 from perinat_sched.errors import InvalidRequest, NotFound
 from perinat_sched.people.access import Actor
 from perinat_sched.series import store
-from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, assembled, whole, window_of
+from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, assembled, refuse_changed, whole, window_of
 from perinat_sched.series.series import WALL, Series, Whole
 from perinat_sched.storage.database import Tx
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesUpkeep(SeriesBase):
-    """Raises NotFound, Forbidden, InvalidRequest, SeriesRefused."""
+    """Raises NotFound, Forbidden, InvalidRequest, SeriesRefused. Where the caller names the `sequence` that she knows,
+    of the series or of the session she speaks of, and it is another one since, nothing is done: RevisionMismatch."""
 
     async def cancel(
-        self, actor: Actor, series_id: str, since: str | None, code: CancellationCode, reason: str, *, sure: bool
+        self,
+        actor: Actor,
+        series_id: str,
+        since: str | None,
+        code: CancellationCode,
+        reason: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Whole:
         """Cancel what is still to come (`since`: from that date on). Cancelling twice changes nothing."""
         now = self.now()
@@ -42,7 +51,7 @@ class SeriesUpkeep(SeriesBase):
                 and (since is None or f"{one.recurrence:{WALL}}" >= since)
             ]  # fmt: skip
             rows = [((one, rules.cancelled(one, code, reason, now)), ()) for one in ending]
-            return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True)
+            return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True, sequence=sequence)
 
         return await self.done(work)
 
@@ -58,6 +67,7 @@ class SeriesUpkeep(SeriesBase):
         until: date | None,
         but: Collection[str],
         sure: bool,
+        sequence: int | None = None,
     ) -> Whole:
         """One answer for every date to come, until a day (included, by the clock of the series), but for some."""
         now = self.now()
@@ -85,6 +95,8 @@ class SeriesUpkeep(SeriesBase):
             self._check_room(site, answer, room)
             if not asked:
                 return Outcome(plan=None, whole=await whole(tx, old))
+            if not all(answers.stands(one, site, answer, comment, room) for one in asked):
+                refuse_changed(old, sequence)
             return await self._answered(tx, actor, old, asked, site, answer, room, comment, now)
 
         return await self.done(work)
@@ -120,8 +132,10 @@ class SeriesUpkeep(SeriesBase):
         if known is None or known.site != site:
             raise InvalidRequest.of("room", "{site} has no room {room}.", site=site, room=repr(room))
 
-    async def book_later(self, actor: Actor, series_id: str, recurrence_id: str, reason: str | None) -> Session:
-        """Book a date that was left out."""
+    async def book_later(
+        self, actor: Actor, series_id: str, recurrence_id: str, reason: str | None, sequence: int | None = None
+    ) -> Session:
+        """Book a date that was left out. Booking it twice changes nothing."""
         now = self.now()
 
         async def work(tx: Tx) -> Outcome:
@@ -129,7 +143,12 @@ class SeriesUpkeep(SeriesBase):
             left = await store.left_out_of(tx, old.id)
             wall = next((one for one in left if f"{one:{WALL}}" == recurrence_id), None)
             if wall is None:
+                there = await booking.sessions_where(tx, booking.of_series(old.id))
+                same = [one for one in there if f"{one.recurrence:{WALL}}" == recurrence_id]
+                if sequence is not None and [one for one in same if one.status != "cancelled"]:
+                    return Outcome(plan=None, whole=assembled(old, same, {}))  # the form was sent before
                 raise InvalidRequest.of("recurrence_id", "This is none of the dates that were left out.")
+            refuse_changed(old, sequence)
             new = replace(old, revision=old.revision + 1, updated_at=now, on_conflict="refuse")
             if reason is not None:
                 new = replace(new, session=replace(new.session, override_reason=reason), override=(recurrence_id,))
@@ -157,7 +176,7 @@ class SeriesUpkeep(SeriesBase):
         assert session is not None
         return session
 
-    async def back_to_rule(self, actor: Actor, session_id: str) -> None:
+    async def back_to_rule(self, actor: Actor, session_id: str, sequence: int | None = None) -> None:
         """Take one occurrence back to what its series asks for. Raises NotFound where it is in none."""
         now = self.now()
 
@@ -181,9 +200,11 @@ class SeriesUpkeep(SeriesBase):
             placed = [adopted(planner.change(wall, session, lambda: old.on(wall), reason), old, now)]
             strict = replace(old, on_conflict="refuse")
             plan = Plan(series=strict, placed=placed, unmatched=(), standing=standing)
+            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
+            if rows or plan.refused:
+                refuse_changed(session, sequence)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
             return await self.wrote(tx, actor, "series_restored", old, rows, now)
 
         await self.done(work)

@@ -21,8 +21,9 @@ from perinat_sched.web.desk.series import overview as series
 from perinat_sched.web.desk.series import spreadsheet as series_import
 from perinat_sched.web.desk.series import upkeep as series_upkeep
 from perinat_sched.web.desk.series.form import SeriesForm
-from perinat_sched.web.desk.sessions import answer, cancel, change, deeds, keep, session
+from perinat_sched.web.desk.sessions import answer, cancel, change, keep, session
 from perinat_sched.web.desk.sites import closures, site
+from perinat_sched.web.desk.stale import SeenForm
 from perinat_sched.web.desk.weeks import sheets, week
 from perinat_sched.web.operation import static
 
@@ -60,10 +61,10 @@ PAGES = (
     Page(method="POST", path="/sessions/{id}/change", handler=change.send, form=change.ChangeForm),
     Page(method="GET", path="/sessions/{id}/cancel", handler=cancel.show),
     Page(method="POST", path="/sessions/{id}/cancel", handler=cancel.send, form=cancel.CancelForm),
-    Page(method="POST", path="/sessions/{id}/resume", handler=cancel.resume, form=PageForm),
+    Page(method="POST", path="/sessions/{id}/resume", handler=cancel.resume, form=SeenForm),
     Page(method="GET", path="/sessions/{id}/sites/{site}", handler=answer.show),
     Page(method="POST", path="/sessions/{id}/sites/{site}", handler=answer.send, form=answer.AnswerForm),
-    Page(method="POST", path="/sessions/{id}/calls", handler=deeds.ring, form=deeds.CallForm),
+    Page(method="POST", path="/sessions/{id}/calls", handler=keep.ring, form=keep.CallForm),
     Page(method="POST", path="/sessions/{id}/mails/{mail}", handler=keep.send_again, form=PageForm),
     Page(method="GET", path="/sessions/{id}/calendar.ics", handler=keep.calendar),
     # Series.
@@ -85,7 +86,7 @@ PAGES = (
     Page(method="GET", path="/series/{id}/answer", handler=series_upkeep.ask_answer),
     Page(method="POST", path="/series/{id}/answer", handler=series_upkeep.answer, form=series_upkeep.AnswerForm),
     Page(method="POST", path="/series/{id}/dates", handler=series.later, form=series.LaterForm),
-    Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=PageForm),
+    Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=SeenForm),
     # A site's own page and closures.
     Page(method="GET", path="/site", handler=site.show, query=site.SiteQuery),
     Page(method="POST", path="/site/answer", handler=site.answer, form=site.AnswerForm),

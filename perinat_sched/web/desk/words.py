@@ -1,4 +1,4 @@
-"""The words of pages for what sessions, answers, mails and cancellations are called."""
+"""The words of pages for what sessions, answers, mails, cancellations and rules of series are called."""
 
 from __future__ import annotations
 
@@ -40,4 +40,13 @@ STATES: Mapping[str, Message] = {
     "sent": Message("sent"),
     "failed": Message("failed"),
     "skipped": Message("not sent: out of date"),
+}
+REPEATS: Mapping[str, Message] = {
+    "week": Message("every week"),
+    "month_weekday": Message("every month, on a weekday"),
+    "month_day": Message("every month, on the day of the first date"),
+    "month_last": Message("every month, on its last day"),
+    "day": Message("every day"),
+    "dates": Message("on the days given below"),
+    "rule": Message("by a rule of iCalendar"),
 }

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
+from perinat_sched.booking.actions import Bookings
+from perinat_sched.booking.request import Asked
+from perinat_sched.booking.session import Session
 from perinat_sched.errors import Unavailable
+from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn, SignIns
 from perinat_sched.web.server import application
 from perinat_sched.web.services import Services
-from tests.web.callers import Api
-from tests.web.desk.visitors import Visitor, signed_in
+from tests.web.callers import BOOKING, Api
+from tests.web.desk.test_week import words
+from tests.web.desk.visitors import OURS, Visitor, signed_in
 
+ASKED: Mapping[str, Any] = {**BOOKING, "required_sites": ("calais",)}
 HTML = "text/html; charset=utf-8"
 
 
@@ -73,6 +82,31 @@ async def test_what_breaks_is_told_without_its_cause(services: Services, error: 
     assert (answer.status, answer.headers["Content-Type"]) == (status, HTML)
     assert b"secret" not in answer.body and b"Traceback" not in answer.body
     assert (answer.headers["X-Request-Id"] in answer.body.decode()) == (status >= 500)
+
+
+async def test_a_refusal_that_no_page_tells_in_place_is_told_on_a_page(services: Services) -> None:
+    """Never as JSON: with its reasons, whom to ring, what is possible instead, and the way back."""
+
+    class Refusing(Bookings):
+        async def cancel(self, actor: Actor, session_id: str, *_: Any, **__: Any) -> Session:
+            await self.book(actor, Asked(**{**ASKED, "host_site": "lens"}))
+            raise AssertionError
+
+    refusing = replace(services, bookings=Refusing(**vars(services.bookings)))
+    async with TestClient(TestServer(application(refusing)), cookie_jar=DummyCookieJar()) as client:
+        visitor = await signed_in(Api(client, refusing))
+        session = await (await Api(client, refusing).of("admin")).book(title="Staff de Lille")
+        path = f"/sessions/{session['id']}/cancel"
+        form = {"form_token": await visitor.form_token(), "code": "cancelled"}
+        here = {**OURS, "Referer": f"http://127.0.0.1:8080{path}"}
+        answer = await visitor.post(path, form, here)
+        evil = await visitor.post(path, form, {**OURS, "Referer": "http://evil.example/week"})
+    text = words(answer.body)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (409, HTML)
+    assert "CH de Calais : Salle de visioconférence est prise par une autre séance" in text
+    assert "Appelez CHU de Lille" in text and "Possible à la place" in text and "vendredi 19 mars 2027" in text
+    assert f'href="{path}"' in answer.body.decode() and b"evil" not in evil.body
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/accessibility", "/privacy", "/account", "/nothing"])

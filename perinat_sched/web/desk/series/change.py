@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,10 +10,11 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched.booking.request import Changes as SessionChanges
-from perinat_sched.errors import FieldError, PerinatError, RevisionMismatch
-from perinat_sched.i18n import day
-from perinat_sched.series import request
+from perinat_sched.errors import RevisionMismatch
+from perinat_sched.i18n import Message, day, say
+from perinat_sched.series import request, wording
 from perinat_sched.series.changes import Changes
+from perinat_sched.series.recurrence import WEEKDAYS
 from perinat_sched.series.request import Asked
 from perinat_sched.series.series import Series, SeriesRefused
 from perinat_sched.web.desk import html
@@ -21,6 +22,8 @@ from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series import form as series_form
 from perinat_sched.web.desk.series.form import SeriesForm
 from perinat_sched.web.desk.series.new import Tried, address, choices, tried, when
+from perinat_sched.web.desk.stale import Difference, Stale
+from perinat_sched.web.desk.words import REPEATS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs, whole_number
 
 RULE = ("repeat", "interval", "weekday", "ordinal", "rrule", "dates", "until", "count", "start")
@@ -75,9 +78,10 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
         )
     except SeriesRefused as refused:
         return _page(visit, present, form, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
-    except RevisionMismatch as error:
+    except RevisionMismatch:
         fresh = form.model_copy(update={"revision": str(present.revision)})
-        return _page(visit, present, fresh, HTTPStatus.PRECONDITION_FAILED, wrongs=_meanwhile(error))
+        found = differences(visit, _filled(visit, present, form.since), form)
+        return _page(visit, present, fresh, HTTPStatus.PRECONDITION_FAILED, stale=Stale(differences=list(found)))
     except ABOUT_FORMS as error:
         wrongs = Wrongs.told_by(error, visit.language)
         return _page(visit, present, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
@@ -85,8 +89,56 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
     return html.see(visit.request, address(changed.series, "changed", changed.changed, services.directory))
 
 
-def _meanwhile(error: PerinatError) -> Wrongs:
-    return Wrongs(found=(FieldError("form", error.message),))
+FIELDS: Mapping[str, Message] = {
+    "kind": Message("Kind"),
+    "start": Message("First date"),
+    "hour": Message("Hour"),
+    "timezone": Message("Whose clock"),
+    "duration_minutes": Message("Length in minutes"),
+    "repeat": Message("Repeats"),
+    "interval": Message("Every so many (2: every second)"),
+    "ordinal": Message("Which weekday of the month"),
+    "weekday": Message("On these weekdays"),
+    "until": Message("Last day"),
+    "count": Message("or number of dates"),
+    "dates": Message("Given days"),
+    "rrule": Message("Rule of iCalendar"),
+    "exclude": Message("Days and ranges"),
+    "exclude_holidays_of": Message("Holidays"),
+    "site": Message("Required sites"),
+    "optional_site": Message("Optional sites"),
+    "room": Message("Rooms"),
+    "network": Message("Network"),
+    "title": Message("Title"),
+    "description": Message("Description"),
+    "join_url": Message("Link to join"),
+    "access_code": Message("Access code"),
+}
+
+
+def differences(visit: Visit[Any, Any], now: ChangeForm, typed: ChangeForm) -> Iterator[Difference]:
+    """Field by field, in words, what the series has otherwise than the form."""
+    words = _words(visit)
+    for name, field in FIELDS.items():
+        one, other = (_plain(getattr(form, name)) for form in (now, typed))
+        if one != other:
+            yield Difference(field=field, now=_said(one, words), typed=_said(other, words))
+
+
+def _words(visit: Visit[Any, Any]) -> dict[str, str]:
+    """What codes in the form are called."""
+    directory, language = visit.services.directory, visit.language
+    named = {one.code: one.name for group in (directory.sites, directory.networks) for one in group.values()}
+    rooms = {f"{room.site}:{room.code}": room.name for room in directory.rooms.values()}
+    kinds = {kind.code: kind.name[language] for kind in directory.kinds.values()}
+    repeats = {code: say(words, language) for code, words in REPEATS.items()}
+    return {**named, **rooms, **kinds, **repeats, **{code: wording.weekday(code, language) for code in WEEKDAYS}}
+
+
+def _said(value: Any, words: Mapping[str, str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(words.get(text, text) for text in value)
+    return words.get(value, value)
 
 
 def _filled(visit: Visit[Any, Any], present: Series, since: str) -> ChangeForm:
@@ -135,6 +187,7 @@ def _page(
     *,
     tried: Tried | None = None,
     wrongs: Wrongs | None = None,
+    stale: Stale | None = None,
 ) -> web.Response:
     directory = visit.services.directory
     host = directory.sites.get(present.session.host_site)
@@ -150,6 +203,7 @@ def _page(
         form=form,
         tried=tried,
         wrongs=wrongs or Wrongs(),
+        stale=stale,
         hosts=None,
         **choices(visit, form),
     )

@@ -29,6 +29,7 @@ from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series import form as series_form
 from perinat_sched.web.desk.series.dates import Date, dates, drifts
 from perinat_sched.web.desk.series.form import SeriesForm
+from perinat_sched.web.desk.words import REPEATS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import QueryDay
 
@@ -182,6 +183,7 @@ def choices(visit: Visit[Any, Any], form: SeriesForm) -> dict[str, Any]:
         "holidays": [(site.code, Message("public holidays of {site}", site=site.name)) for site in holidays.values()],
         "calendars": [name for name in calendars if name not in directory.rooms and name not in directory.sites],
         "zones": [("", say(Message("the host’s"), language)), *((name, place) for name, place in places.items())],
+        "repeats": [(code, say(words, language)) for code, words in REPEATS.items()],
         "weekdays": [(code, wording.weekday(code, language)) for code in WEEKDAYS],
     }
 

@@ -11,16 +11,17 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched.booking.request import checked_text
-from perinat_sched.errors import InvalidRequest
+from perinat_sched.errors import InvalidRequest, RevisionMismatch
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.series import wording
 from perinat_sched.series.series import WALL, Series, SeriesRefused, Whole
 from perinat_sched.sites.network import Site
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
+from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series.dates import Date, dates, drifts
 from perinat_sched.web.desk.series.new import address, may_book, when
+from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, numbered, seen
 from perinat_sched.web.desk.words import STATUSES
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import MOST_SITES
@@ -51,7 +52,7 @@ class SeriesQuery(PageQuery):
     told: list[str] = Field(default_factory=list, max_length=MOST_SITES)
 
 
-class LaterForm(PageForm):
+class LaterForm(SeenForm):
     """A date that was left out, to be booked now."""
 
     date: str = Field(default="", max_length=16)
@@ -127,9 +128,11 @@ async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:
         if reason is not None:
             sure = bool(form.no_patient_data)
             reason = checked_text("override_reason", reason, services.directory, sure=sure)
-        booked = await services.series_upkeep.book_later(visit.actor, series_id, form.date, reason)
+        booked = await services.series_upkeep.book_later(visit.actor, series_id, form.date, reason, form.sequence)
     except SeriesRefused as refused:
         return await _refused(visit, refused, form.date)
+    except RevisionMismatch:
+        return await _changed(visit, series_id)
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
         wrongs = Wrongs.told_by(error, visit.language)
@@ -139,19 +142,31 @@ async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:
     return html.see(visit.request, address(whole.series, "later", [(None, booked)], services.directory))
 
 
-async def back(visit: Visit[PageQuery, PageForm]) -> web.Response:
+async def back(visit: Visit[PageQuery, SeenForm]) -> web.Response:
     """Take a date back to the rule."""
     services = visit.services
     session = await services.enquiries.get(visit.actor, visit.path("id"))
     if session.series is None:
         raise InvalidRequest.of("form", "This session is in no series.")
     try:
-        await services.series_upkeep.back_to_rule(visit.actor, session.id)
+        await services.series_upkeep.back_to_rule(visit.actor, session.id, visit.form.sequence)
     except SeriesRefused as refused:
         recurrence = f"{session.recurrence:{WALL}}"
         return await _refused(visit, refused, recurrence, series_id=session.series)
+    except RevisionMismatch:
+        return await _changed(visit, session.series, await meanwhile(visit, session, visit.form))
+    except ABOUT_FORMS as error:
+        whole = await services.series.get(visit.actor, session.series)
+        wrongs = Wrongs.told_by(error, visit.language)
+        return await page(visit, whole, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
     return html.see(visit.request, f"/series/{session.series}?done=back")
+
+
+async def _changed(visit: Visit[Any, Any], series_id: str, stale: Stale | None = None) -> web.Response:
+    """The series as it is now, after a form of it that was older."""
+    whole = await visit.services.series.get(visit.actor, series_id)
+    return await page(visit, whole, HTTPStatus.PRECONDITION_FAILED, stale=stale or Stale())
 
 
 async def _refused(
@@ -175,6 +190,7 @@ async def page(
     against: Sequence[Date] = (),
     tried: str = "",
     form: LaterForm | None = None,
+    stale: Stale | None = None,
 ) -> web.Response:
     """One series, as much as the visitor sees: all of it, or kind and times."""
     services, language, series = visit.services, visit.language, whole.series
@@ -209,6 +225,9 @@ async def page(
         against=against,
         tried=tried,
         form=form or LaterForm(),
+        seen=numbered(series),
+        seen_session=seen,
+        stale=stale,
     )
 
 

@@ -11,22 +11,23 @@ from pydantic import Field
 
 from perinat_sched import i18n
 from perinat_sched.booking.session import CancellationCode
-from perinat_sched.errors import Forbidden, InvalidRequest
+from perinat_sched.errors import Forbidden, InvalidRequest, RevisionMismatch
 from perinat_sched.people.access import may
 from perinat_sched.series import recurrence
 from perinat_sched.series.recurrence import MOST_OCCURRENCES
 from perinat_sched.series.series import SeriesRefused, Whole
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
+from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series.change import FromQuery
 from perinat_sched.web.desk.series.dates import Date, dates
 from perinat_sched.web.desk.series.new import address, when
 from perinat_sched.web.desk.series.overview import answering
+from perinat_sched.web.desk.stale import SeenForm, Stale, numbered
 from perinat_sched.web.desk.words import ANSWERS, REASONS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 
 
-class CancelForm(PageForm):
+class CancelForm(SeenForm):
     """Why, and from which date on; empty: all that is still to come."""
 
     since: str = Field(default="", max_length=16)
@@ -35,7 +36,7 @@ class CancelForm(PageForm):
     no_patient_data: Literal["", "true"] = ""
 
 
-class AnswerForm(PageForm):
+class AnswerForm(SeenForm):
     """What a site says to all dates, until a day, but for some."""
 
     site: str = Field(default="", max_length=40)
@@ -58,8 +59,11 @@ async def cancel(visit: Visit[PageQuery, CancelForm]) -> web.Response:
     sure = bool(form.no_patient_data)
     try:
         done = await services.series_upkeep.cancel(
-            visit.actor, series_id, form.since or None, form.code, form.reason, sure=sure
+            visit.actor, series_id, form.since or None, form.code, form.reason, sure=sure, sequence=form.sequence
         )
+    except RevisionMismatch:
+        whole = await services.series.get(visit.actor, series_id)
+        return await _cancel_page(visit, whole, form, stale=Stale())
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
         return await _cancel_page(visit, whole, form, wrongs=Wrongs.told_by(error, visit.language))
@@ -86,7 +90,11 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
             until=recurrence.day(form.until, "until") if form.until else None,
             but=tuple(form.but),
             sure=bool(form.no_patient_data),
+            sequence=form.sequence,
         )
+    except RevisionMismatch:
+        whole = await services.series.get(visit.actor, series_id)
+        return await _answer_page(visit, whole, form, HTTPStatus.PRECONDITION_FAILED, stale=Stale())
     except SeriesRefused as refused:
         whole = await services.series.get(visit.actor, series_id)
         against = [one for one in await dates(visit, refused.whole) if one.reasons]
@@ -105,9 +113,15 @@ async def _to_come(visit: Visit[Any, Any], whole: Whole) -> list[Date]:
 
 
 async def _cancel_page(
-    visit: Visit[Any, Any], whole: Whole, form: CancelForm, *, wrongs: Wrongs | None = None
+    visit: Visit[Any, Any],
+    whole: Whole,
+    form: CancelForm,
+    *,
+    wrongs: Wrongs | None = None,
+    stale: Stale | None = None,
 ) -> web.Response:
     directory = visit.services.directory
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if wrongs else HTTPStatus.PRECONDITION_FAILED if stale else HTTPStatus.OK
     if not may(visit.actor, "change", whole.series.subject, directory):
         raise Forbidden
     found = [one for one in await _to_come(visit, whole) if one.id >= form.since]
@@ -119,8 +133,10 @@ async def _cancel_page(
     return html.respond(
         visit.request,
         "series/cancellation.html.j2",
-        HTTPStatus.UNPROCESSABLE_ENTITY if wrongs else HTTPStatus.OK,
+        status,
         series=whole.series,
+        seen=form.seen if wrongs else numbered(whole.series),
+        stale=stale,
         when=when(whole.series, directory, visit.language),
         since=i18n.day(first, visit.language) if first else "",
         dates=found,
@@ -138,6 +154,7 @@ async def _answer_page(
     *,
     wrongs: Wrongs | None = None,
     against: Sequence[Date] = (),
+    stale: Stale | None = None,
 ) -> web.Response:
     sites = answering(visit, whole)
     if not sites:
@@ -147,6 +164,8 @@ async def _answer_page(
         "series/answer.html.j2",
         status,
         series=whole.series,
+        seen=form.seen if wrongs else numbered(whole.series),
+        stale=stale,
         when=when(whole.series, visit.services.directory, visit.language),
         sites=sites,
         chosen=form.site or sites[0].code,

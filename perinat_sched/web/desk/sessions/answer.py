@@ -10,17 +10,18 @@ from pydantic import Field
 
 from perinat_sched import i18n, zones
 from perinat_sched.booking.session import Answer
-from perinat_sched.errors import BookingRefused, Forbidden, NotFound
+from perinat_sched.errors import BookingRefused, Forbidden, NotFound, RevisionMismatch
 from perinat_sched.i18n import Message
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.web.desk import html, offers
-from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
+from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.sessions.sheet import TEXT
+from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, seen
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 
 
-class AnswerForm(PageForm):
+class AnswerForm(SeenForm):
     """The answer, and the room where it is another one."""
 
     answer: str = Field(default="", max_length=20)
@@ -47,7 +48,11 @@ async def send(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
             form.room or None,
             form.comment,
             sure=form.no_patient_data == "true",
+            sequence=form.sequence,
         )
+    except RevisionMismatch:
+        found = await visit.services.enquiries.get(visit.actor, session_id)
+        return await _page(visit, form, stale=await meanwhile(visit, found, form))
     except BookingRefused as error:
         why = await refusal(visit, error.conflicts, error.alternatives, error.timezone)
         return await _page(visit, form, refused=why)
@@ -63,6 +68,7 @@ async def _page(
     *,
     wrongs: Wrongs | None = None,
     refused: Refusal | None = None,
+    stale: Stale | None = None,
 ) -> web.Response:
     """The form; at first with the answer and the words that stand. Raises NotFound, Forbidden."""
     directory, language = visit.services.directory, visit.language
@@ -74,11 +80,14 @@ async def _page(
         raise Forbidden
     local = zones.to_local(session.start, site.timezone)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrongs else HTTPStatus.CONFLICT if refused else HTTPStatus.OK
+    status = HTTPStatus.PRECONDITION_FAILED if stale else status
     return html.respond(
         visit.request,
         "sessions/answer.html.j2",
         status,
         session=session,
+        seen=form.seen if form and wrongs else seen(session),
+        stale=stale,
         site=site,
         host=directory.sites.get(session.host_site),
         when=i18n.moment(local, language, i18n.place_of(site.timezone, language, site.city)),

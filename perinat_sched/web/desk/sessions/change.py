@@ -6,8 +6,8 @@ shown beside each other, and what was typed stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -22,8 +22,8 @@ from perinat_sched.sites.network import Directory, Language
 from perinat_sched.web.desk import html, offers
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
-from perinat_sched.web.desk.sessions.deeds import Told, told
 from perinat_sched.web.desk.sessions.sheet import Sheet, SheetForm, guests
+from perinat_sched.web.desk.stale import Difference, Stale, since
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs, whole_number
 from perinat_sched.web.schemas.base import MOST_SITES
 
@@ -43,23 +43,6 @@ class ChangeForm(SheetForm):
     """A session to be changed, as it was at `revision`."""
 
     revision: str = Field(default="", max_length=10)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """A field that somebody else's change, or the form, has otherwise."""
-
-    field: Message
-    now: str
-    typed: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stale:
-    """The session is no longer what the form showed."""
-
-    deeds: Sequence[Told]  # since then
-    differences: Sequence[Difference]
 
 
 async def show(visit: Visit[ChangeQuery, None]) -> web.Response:
@@ -114,9 +97,8 @@ async def _session(visit: Visit[Any, Any]) -> Session:
 async def _stale(visit: Visit[Any, ChangeForm], sheet: Sheet, revision: int) -> web.Response:
     """What changed meanwhile, beside what was typed."""
     session = await _session(visit)
-    deeds = await visit.services.history.of(visit.actor, session)
     stale = Stale(
-        deeds=[told(visit, deed) for deed in deeds if deed.revision is not None and deed.revision > revision],
+        deeds=await since(visit, session, revision),
         differences=list(differences(Sheet.of(session), sheet, visit.services.directory, visit.language)),
     )
     return _page(visit, session, sheet, HTTPStatus.PRECONDITION_FAILED, stale=stale)

@@ -1,4 +1,4 @@
-"""What was done to a session, in words; the list of calls; and noting that somebody was rung."""
+"""What was done to a session, in words; and the list of calls."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
-from pydantic import Field
-
 from perinat_sched import i18n, zones
 from perinat_sched.booking.history import Deed, calls
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.i18n import Message, say
-from perinat_sched.web.desk import html
 from perinat_sched.web.desk.clocks import hour
-from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
+from perinat_sched.web.desk.page import Visit
 from perinat_sched.web.desk.words import ANSWERS
 
 ACTIONS: Mapping[str, Message] = {
@@ -27,12 +23,6 @@ ACTIONS: Mapping[str, Message] = {
     "session_called": Message("rang {site}"),
     "session_resettled": Message("put upon a new ground: closures, rooms or clocks changed"),
 }
-
-
-class CallForm(PageForm):
-    """Who was rung."""
-
-    site: str = Field(default="", max_length=40)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,10 +77,3 @@ def call_list(visit: Visit[Any, Any], session: Session, deeds: Sequence[Deed]) -
         )
 
     return [line(part.site, part.answer) for part in session.participations]
-
-
-async def ring(visit: Visit[PageQuery, CallForm]) -> web.Response:
-    """Note that a site was rung."""
-    session_id = visit.path("id")
-    await visit.services.history.call(visit.actor, session_id, visit.form.site)
-    return html.see(visit.request, f"/sessions/{session_id}?done=rung")

@@ -23,6 +23,7 @@ from perinat_sched.web.desk.clocks import hour, noon
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal
 from perinat_sched.web.desk.sessions.deeds import call_list, told
+from perinat_sched.web.desk.stale import Stale, meanwhile, seen
 from perinat_sched.web.desk.words import ANSWERS, NOTICES, REASONS, STATES, STATUSES
 from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.schemas.base import MOST_ITEMS, QueryDay
@@ -97,8 +98,9 @@ async def page(
     done: Message | None = None,
     wrongs: Wrongs | None = None,
     refused: Refusal | None = None,
+    stale: Stale | None = None,
 ) -> web.Response:
-    """The page of a session; `refused`: why its cancellation could not be undone."""
+    """The page of a session; `refused`: why its cancellation could not be undone; `stale`: a form of it was too old."""
     services, language = visit.services, visit.language
     full = services.enquiries.sight(visit.actor, session) == "full"
     changes = may(visit.actor, "change", session.subject, services.directory)
@@ -130,7 +132,15 @@ async def page(
         done=done,
         wrongs=wrongs or Wrongs(),
         refused=refused,
+        seen=seen(session),
+        stale=stale,
     )
+
+
+async def changed(visit: Visit[Any, Any]) -> web.Response:
+    """The page of a session that was changed after a form of it was opened: nothing is done yet."""
+    session = await visit.services.enquiries.get(visit.actor, visit.path("id"))
+    return await page(visit, session, HTTPStatus.PRECONDITION_FAILED, stale=await meanwhile(visit, session, visit.form))
 
 
 async def bridge(visit: Visit[BridgeQuery, None]) -> web.Response:

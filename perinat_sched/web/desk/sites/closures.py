@@ -20,7 +20,7 @@ from perinat_sched.availability.slots import Slot
 from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking.closures import ClosureAsked, Hit
 from perinat_sched.booking.request import Changes
-from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound, PerinatError, RevisionMismatch
+from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound, RevisionMismatch
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.sites.network import Site
 from perinat_sched.storage.idempotency import IdempotencyKey
@@ -29,8 +29,8 @@ from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.sites.shut import place_of, shut, when
 from perinat_sched.web.desk.sites.site import ClosureForm, Mistake, chosen, page
+from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, seen
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
-from perinat_sched.web.schemas.base import QueryInt
 
 DECLINE = "decline"
 
@@ -41,11 +41,10 @@ class ClosureQuery(PageQuery):
     done: Literal["", "moved", "declined"] = ""
 
 
-class MoveForm(PageForm):
+class MoveForm(SeenForm):
     """Where a session is to go."""
 
     session: str = Field(max_length=64)
-    revision: QueryInt
     to: str = Field(max_length=100)  # an instant; an instant, a space and a room; or "decline"
 
 
@@ -64,7 +63,7 @@ class Struck:
     """A session that the closure falls on."""
 
     id: str
-    revision: int
+    seen: str  # as its form carries it
     full: bool  # the visitor sees more than its kind and time
     name: str
     when: str
@@ -101,14 +100,21 @@ async def settle(visit: Visit[PageQuery, MoveForm]) -> web.Response:
     try:
         if form.to == DECLINE:
             site = _site(visit, closure).code
-            await bookings.answer(visit.actor, form.session, site, "declined", None, closure.reason, sure=True)
+            await bookings.answer(
+                visit.actor, form.session, site, "declined", None, closure.reason, sure=True, sequence=form.sequence
+            )
         else:
-            await bookings.change(visit.actor, form.session, form.revision, _changes(visit, closure, hit))
+            revision = form.revision if form.revision is not None else hit.session.revision
+            await bookings.change(visit.actor, form.session, revision, _changes(visit, closure, hit))
     except BookingRefused as refused:
         why = await refusal(visit, refused.conflicts, (), refused.timezone)
         return await _page(visit, HTTPStatus.CONFLICT, refused=form.session, why=why)
-    except RevisionMismatch as error:
-        return await _page(visit, HTTPStatus.PRECONDITION_FAILED, refused=form.session, error=error)
+    except RevisionMismatch:
+        old = await meanwhile(visit, hit.session, form)
+        return await _page(visit, HTTPStatus.PRECONDITION_FAILED, refused=form.session, stale=old)
+    except ABOUT_FORMS as error:
+        wrongs = Wrongs.told_by(error, visit.language)
+        return await _page(visit, HTTPStatus.UNPROCESSABLE_ENTITY, refused=form.session, wrongs=wrongs)
     visit.services.delivery.wake()
     done = "declined" if form.to == DECLINE else "moved"
     return html.see(visit.request, f"/closures/{closure.id}?done={done}")
@@ -170,7 +176,8 @@ async def _page(
     done: str = "",
     refused: str = "",
     why: Refusal | None = None,
-    error: PerinatError | None = None,
+    stale: Stale | None = None,
+    wrongs: Wrongs | None = None,
 ) -> web.Response:
     closure, hits = await visit.services.closures.hits(visit.actor, visit.path("id"))
     site = _site(visit, closure)
@@ -184,7 +191,8 @@ async def _page(
         done=done,
         refused=refused,
         why=why,
-        error=error.message if error else None,
+        stale=stale,
+        wrongs=wrongs or Wrongs(),
     )
 
 
@@ -197,7 +205,7 @@ def _struck(visit: Visit[Any, Any], site: Site, closure: EnteredClosure, hit: Hi
     hosted = session.host_site == site.code
     return Struck(
         id=session.id,
-        revision=session.revision,
+        seen=seen(session),
         full=full,
         name=session.title if full else kind.name[visit.language] if kind else session.kind,
         when=when(visit.language, session, site),

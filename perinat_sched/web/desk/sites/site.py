@@ -14,7 +14,7 @@ from pydantic import Field
 from perinat_sched import i18n, zones
 from perinat_sched.booking.session import Participation, Session
 from perinat_sched.booking.store import SessionFilter
-from perinat_sched.errors import BookingRefused, NotFound
+from perinat_sched.errors import BookingRefused, NotFound, RevisionMismatch
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import RoomRef, SiteRef, may
 from perinat_sched.sites.closures import Closure
@@ -24,6 +24,7 @@ from perinat_sched.web.desk.clocks import noon
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.sites.shut import Shut, place_of, shut, when
+from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, seen
 from perinat_sched.web.desk.words import ANSWERS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import LONGEST_CODE, MOST_ITEMS
@@ -38,7 +39,7 @@ class SiteQuery(PageQuery):
     done: Literal["", "answered", "removed"] = ""
 
 
-class AnswerForm(PageForm):
+class AnswerForm(SeenForm):
     """A site's answer."""
 
     site: str = Field(default="", max_length=LONGEST_CODE)
@@ -68,6 +69,7 @@ class Entry:
     """A session as its site reads it."""
 
     id: str
+    seen: str  # as forms about it carry it
     name: str
     when: str
     host: str
@@ -97,6 +99,7 @@ class Mistake:
 
     wrongs: Wrongs = field(default_factory=Wrongs)
     refused: Refusal | None = None
+    stale: Stale | None = None
     answer: AnswerForm | None = None
     closure: ClosureForm | None = None
 
@@ -118,7 +121,12 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
             form.room or None,
             form.comment,
             sure=form.no_patient_data == "yes",
+            sequence=form.sequence,
         )
+    except RevisionMismatch:
+        found = await visit.services.enquiries.get(visit.actor, form.session)
+        mistake = Mistake(stale=await meanwhile(visit, found, form), answer=form)
+        return await page(visit, site.code, HTTPStatus.PRECONDITION_FAILED, mistake=mistake)
     except ABOUT_FORMS as error:
         mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), answer=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
@@ -228,6 +236,7 @@ def _entry(visit: Visit[Any, Any], site: Site, session: Session) -> Entry:
              for each in session.taking_part() if each.site not in (site.code, session.host_site)]  # fmt: skip
     return Entry(
         id=session.id,
+        seen=seen(session),
         name=session.title,
         when=when(language, session, site),
         host=host.name if host else session.host_site,
