@@ -13,6 +13,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
+from perinat_sched.errors import Forbidden
 from perinat_sched.i18n import Message, moment
 from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Sight
@@ -89,6 +90,9 @@ async def send(visit: Visit[PageQuery, PlanForm]) -> web.Response:
         booked = await importing.book(visit.actor, plan.encode(), way, sure=sure)
     except ImportRefused as refused:
         return await _page(visit, plan, HTTPStatus.CONFLICT, imported=refused.imported)
+    except Forbidden:
+        none = Wrongs.of_one("plan", Message("None of these lines is for a site for which you may book."))
+        return await _page(visit, plan, HTTPStatus.FORBIDDEN, wrongs=none)
     except ABOUT_FORMS as error:
         return await _page(visit, plan, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=Wrongs.told_by(error, visit.language))
     visit.services.delivery.wake()

@@ -57,13 +57,13 @@ async def ring(visit: Visit[PageQuery, CallForm]) -> web.Response:
 
 async def send_again(visit: Visit[PageQuery, PageForm]) -> web.Response:
     """Have a failed mail sent again."""
-    services, session_id = visit.services, visit.path("id")
+    services = visit.services
     try:
-        await services.notices.retry(visit.actor, visit.path("mail"))
+        mail = await services.notices.retry(visit.actor, visit.path("mail"))
     except InvalidRequest as error:
         return await _wrong(visit, error)
     services.delivery.wake()
-    return html.see(visit.request, f"/sessions/{session_id}?done=sent")
+    return html.see(visit.request, f"/sessions/{mail.session_id}?done=sent")
 
 
 async def _wrong(visit: Visit[Any, Any], error: InvalidRequest) -> web.Response:
