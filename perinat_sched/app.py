@@ -133,7 +133,16 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     )
     upkeep = SeriesUpkeep(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     shelf = Shelf()
-    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
+    key = secret_key(settings.secret_key_file)
+    signer = Signer(key)
+    feeds = Feeds(
+        database=database,
+        directory=directory,
+        clock=clock,
+        public_url=settings.public_url,
+        shelf=shelf,
+        signer=signer,
+    )
     publisher = Publisher(
         database=database,
         directory=directory,
@@ -147,8 +156,6 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             cancelled_days=settings.feed_cancelled_days,
         ),
     )
-    key = secret_key(settings.secret_key_file)
-    signer = Signer(key)
     unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(

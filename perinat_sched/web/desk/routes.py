@@ -93,7 +93,7 @@ PAGES = (
     Page(method="POST", path="/site/closures", handler=closures.enter, form=site.ClosureForm),
     Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
     Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
-    Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=PageForm),
+    Page(method="POST", path="/closures/{id}/removal", handler=closures.remove, form=closures.RemovalForm),
     # Feed addresses and reminders.
     Page(
         method="GET",

@@ -24,6 +24,7 @@ from perinat_sched.web import reading
 from perinat_sched.web.desk import html
 from perinat_sched.web.desk.calendars import subscribing
 from perinat_sched.web.desk.calendars.subscribing import SHOWN, FeedPageQuery
+from perinat_sched.web.desk.once import once
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 
@@ -52,6 +53,7 @@ class FeedForm(PageForm):
     alarm: str = Field(default="", max_length=20)
     cancelled: Literal["yes", "no"] = "yes"
     no_patient_data: Literal["", "yes"] = ""
+    key: str = Field(default="", max_length=60)  # the same form sent twice makes one address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,7 @@ async def create(visit: Visit[PageQuery, FeedForm]) -> web.Response:
             form.language,
             form.kind,
             form.no_patient_data == "yes",
+            key=once(visit, "POST /calendar"),
         )
     except ABOUT_FORMS as error:
         own, others = await _lines(visit)
@@ -125,6 +128,7 @@ def _page(
         details=list(SHOWN.items()),
         kinds=[(kind.code, kind.name[visit.language]) for kind in visit.services.directory.kinds.values()],
         longest=LONGEST_LABEL,
+        key=html.fresh_key(),
     )
 
 

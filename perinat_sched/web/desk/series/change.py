@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched.booking.request import Changes as SessionChanges
-from perinat_sched.errors import RevisionMismatch
+from perinat_sched.errors import InvalidRequest, RevisionMismatch
 from perinat_sched.i18n import Message, day, say
 from perinat_sched.series import request, wording
 from perinat_sched.series.changes import Changes
@@ -20,6 +20,7 @@ from perinat_sched.series.series import Series, SeriesRefused
 from perinat_sched.web.desk import html
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series import form as series_form
+from perinat_sched.web.desk.series import overview
 from perinat_sched.web.desk.series.form import SeriesForm
 from perinat_sched.web.desk.series.new import Tried, address, choices, tried, when
 from perinat_sched.web.desk.stale import Difference, Stale
@@ -69,7 +70,10 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
     """Change it, or say what speaks against which date. A form of an older revision changes nothing."""
     form, services, series_id = visit.form, visit.services, visit.path("id")
     since = form.since or None
-    present = await services.series_changes.present(visit.actor, series_id, since)
+    try:
+        present = await services.series_changes.present(visit.actor, series_id, since)
+    except InvalidRequest:  # it no longer has that date: perhaps because this form was sent before
+        return await overview.changed(visit, series_id)
     try:
         changes = _changes(_filled(visit, present, form.since), form)
         revision = whole_number("form", form.revision)
@@ -79,9 +83,12 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
     except SeriesRefused as refused:
         return _page(visit, present, form, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except RevisionMismatch:
+        present = await services.series_changes.present(visit.actor, series_id, since)
         fresh = form.model_copy(update={"revision": str(present.revision)})
-        found = differences(visit, _filled(visit, present, form.since), form)
-        return _page(visit, present, fresh, HTTPStatus.PRECONDITION_FAILED, stale=Stale(differences=list(found)))
+        found = list(differences(visit, _filled(visit, present, form.since), form))
+        if not found:  # sent twice
+            return html.see(visit.request, f"/series/{series_id}?done=changed")
+        return _page(visit, present, fresh, HTTPStatus.PRECONDITION_FAILED, stale=Stale(differences=found))
     except ABOUT_FORMS as error:
         wrongs = Wrongs.told_by(error, visit.language)
         return _page(visit, present, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched import i18n, zones
-from perinat_sched.errors import Forbidden, IdempotencyKeyReused
+from perinat_sched.errors import Forbidden, IdempotencyKeyReused, InvalidRequest
 from perinat_sched.i18n import Message, say
 from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Subject, may
@@ -23,8 +22,9 @@ from perinat_sched.series import wording
 from perinat_sched.series.recurrence import WEEKDAYS
 from perinat_sched.series.series import Change, Series, SeriesRefused, Whole
 from perinat_sched.sites.network import Directory, Language, Site
-from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
+from perinat_sched.storage.idempotency import StoredAnswer
 from perinat_sched.web.desk import html
+from perinat_sched.web.desk.once import once
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series import form as series_form
 from perinat_sched.web.desk.series.dates import Date, dates, drifts
@@ -94,7 +94,10 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         asked = series_form.asked(series_form.within(form, visit.services.directory))
         if form.do == "try":
             return page(visit, form, hosts, tried=await tried(visit, await series.try_out(visit.actor, asked)))
-        done = await series.book_once(visit.actor, asked, _key(visit), partial(_answer, visit.services.directory))
+        key = once(visit, ROUTE)
+        if key is None:
+            raise InvalidRequest.of("form", "This form cannot be read: open the page again.")
+        done = await series.book_once(visit.actor, asked, key, partial(_answer, visit.services.directory))
     except SeriesRefused as refused:
         return page(visit, form, hosts, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except ABOUT_FORMS as error:
@@ -104,16 +107,6 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         return page(visit, form, hosts, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     visit.services.delivery.wake()
     return html.see(visit.request, done.headers["Location"])
-
-
-def _key(visit: Visit[PageQuery, SeriesForm]) -> IdempotencyKey:
-    meant = visit.form.model_dump_json(exclude={"form_token", "key"})
-    return IdempotencyKey(
-        token=visit.actor.token,
-        route=ROUTE,
-        key=visit.form.key,
-        fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
-    )
 
 
 def _answer(directory: Directory, new: Series, changed: Sequence[Change]) -> StoredAnswer:

@@ -132,7 +132,7 @@ async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:
     except SeriesRefused as refused:
         return await _refused(visit, refused, form.date)
     except RevisionMismatch:
-        return await _changed(visit, series_id)
+        return await changed(visit, series_id)
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
         wrongs = Wrongs.told_by(error, visit.language)
@@ -154,7 +154,7 @@ async def back(visit: Visit[PageQuery, SeenForm]) -> web.Response:
         recurrence = f"{session.recurrence:{WALL}}"
         return await _refused(visit, refused, recurrence, series_id=session.series)
     except RevisionMismatch:
-        return await _changed(visit, session.series, await meanwhile(visit, session, visit.form))
+        return await changed(visit, session.series, await meanwhile(visit, session, visit.form))
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, session.series)
         wrongs = Wrongs.told_by(error, visit.language)
@@ -163,7 +163,7 @@ async def back(visit: Visit[PageQuery, SeenForm]) -> web.Response:
     return html.see(visit.request, f"/series/{session.series}?done=back")
 
 
-async def _changed(visit: Visit[Any, Any], series_id: str, stale: Stale | None = None) -> web.Response:
+async def changed(visit: Visit[Any, Any], series_id: str, stale: Stale | None = None) -> web.Response:
     """The series as it is now, after a form of it that was older."""
     whole = await visit.services.series.get(visit.actor, series_id)
     return await page(visit, whole, HTTPStatus.PRECONDITION_FAILED, stale=stale or Stale())

@@ -101,6 +101,8 @@ async def _stale(visit: Visit[Any, ChangeForm], sheet: Sheet, revision: int) -> 
         deeds=await since(visit, session, revision),
         differences=list(differences(Sheet.of(session), sheet, visit.services.directory, visit.language)),
     )
+    if not stale.differences:  # sent twice
+        return html.see(visit.request, f"/sessions/{session.id}?done=changed")
     return _page(visit, session, sheet, HTTPStatus.PRECONDITION_FAILED, stale=stale)
 
 

@@ -6,7 +6,6 @@ and the site may decline for itself.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,14 +22,15 @@ from perinat_sched.booking.request import Changes
 from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound, RevisionMismatch
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.sites.network import Site
-from perinat_sched.storage.idempotency import IdempotencyKey
 from perinat_sched.web.desk import html, offers
+from perinat_sched.web.desk.once import once
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
 from perinat_sched.web.desk.sites.shut import place_of, shut, when
 from perinat_sched.web.desk.sites.site import ClosureForm, Mistake, chosen, page
 from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, seen
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
+from perinat_sched.web.schemas.base import LONGEST_CODE
 
 DECLINE = "decline"
 
@@ -46,6 +46,12 @@ class MoveForm(SeenForm):
 
     session: str = Field(max_length=64)
     to: str = Field(max_length=100)  # an instant; an instant, a space and a room; or "decline"
+
+
+class RemovalForm(PageForm):
+    """On whose page one is afterwards."""
+
+    site: str = Field(default="", max_length=LONGEST_CODE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,7 @@ async def enter(visit: Visit[PageQuery, ClosureForm]) -> web.Response:
     form = visit.form
     site = chosen(visit, form.site)
     try:
-        closure, _ = await visit.services.closures.enter(visit.actor, _asked(form), _key(visit, form))
+        closure, _ = await visit.services.closures.enter(visit.actor, _asked(form), once(visit, "POST /site/closures"))
     except ABOUT_FORMS as error:
         mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), closure=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
@@ -120,8 +126,12 @@ async def settle(visit: Visit[PageQuery, MoveForm]) -> web.Response:
     return html.see(visit.request, f"/closures/{closure.id}?done={done}")
 
 
-async def remove(visit: Visit[PageQuery, PageForm]) -> web.Response:
-    closure = await visit.services.closures.remove(visit.actor, visit.path("id"))
+async def remove(visit: Visit[PageQuery, RemovalForm]) -> web.Response:
+    """Take it back. Sent twice, the second is led to the page of the site."""
+    try:
+        closure = await visit.services.closures.remove(visit.actor, visit.path("id"))
+    except NotFound:
+        return html.see(visit.request, f"/site?site={chosen(visit, visit.form.site).code}")
     return html.see(visit.request, f"/site?site={_site(visit, closure).code}&done=removed")
 
 
@@ -137,18 +147,6 @@ def _asked(form: ClosureForm) -> ClosureAsked:
         until=f"{last}T{form.last_at}" if form.last_at else last,
         reason=form.reason,
         no_patient_data=form.no_patient_data == "yes",
-    )
-
-
-def _key(visit: Visit[Any, Any], form: ClosureForm) -> IdempotencyKey | None:
-    if not form.key:
-        return None
-    meant = form.model_dump_json(exclude={"key", "form_token"})
-    return IdempotencyKey(
-        token=visit.actor.token,
-        route="POST /site/closures",
-        key=form.key,
-        fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
     )
 
 
