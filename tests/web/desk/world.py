@@ -21,6 +21,7 @@ from tests.web.desk.visitors import Visitor, signed_in
 
 TITLE = "Zanzibar"  # of every session: who must not know of one must not read it
 PLAN = "date,start,kind,host,sites\n2027-06-03,15:00,staff,lille,calais\n"
+HOLIDAYS = ("03-29", "05-06", "05-07", "05-17", "07-14")  # of Lille in 2027, on weekdays
 HERE = "{here}"  # the address that the form is sent to
 
 
@@ -106,7 +107,8 @@ class World:
     async def values(self, path: str) -> dict[str, str]:
         """What stands in the variable parts of an address: something fresh."""
         found = await self._values(path)
-        return {"here": path.format(**found), "start": f"{self._next_day():%Y-%m-%dT%H:%M}", **found}
+        start = f"{self._next_day():%Y-%m-%dT%H:%M}" if path == "/book" else ""
+        return {"here": path.format(**found), "start": start, **found}
 
     async def form(self, page: Page, values: Mapping[str, str]) -> Form:
         """The form that is sent there, as its page has it for an administrator."""
@@ -176,7 +178,7 @@ class World:
 
     def _next_day(self) -> datetime:
         self._start += timedelta(days=1 if self._start.weekday() < 4 else 7 - self._start.weekday())
-        return self._start
+        return self._next_day() if f"{self._start:%m-%d}" in HOLIDAYS else self._start
 
     async def _booked(self, **given: Any) -> dict[str, Any]:
         return await self.admin.book(**{"start": f"{self._next_day():%Y-%m-%dT%H:%M}", **self._texts, **given})

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from perinat_sched.errors import Forbidden
+from perinat_sched.errors import Forbidden, InvalidRequest
 from perinat_sched.i18n import Message, moment
 from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Sight
@@ -82,7 +82,7 @@ async def send(visit: Visit[PageQuery, PlanForm]) -> web.Response:
     sure, plan = bool(form.no_patient_data), form.plan
     try:
         if form.file:
-            plan = sheet.decoded(form.file.encode("latin-1"))
+            plan = sheet.decoded(_bytes(form.file))
         if form.do == "try":
             tried = await importing.try_out(visit.actor, plan.encode(), "refuse", sure=sure)
             return await _page(visit, plan, imported=tried)
@@ -99,6 +99,14 @@ async def send(visit: Visit[PageQuery, PlanForm]) -> web.Response:
     told = sorted(told_of(booked.booked, visit.services.directory))
     query = "&".join([f"booked={len(booked.booked)}", *(f"told={code}" for code in told)])
     return html.see(visit.request, f"/series?{query}")
+
+
+def _bytes(file: str) -> bytes:
+    """A file as it was sent. Raises InvalidRequest where something else was typed in its place."""
+    try:
+        return file.encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidRequest.of("form", "This form cannot be read: open the page again.") from None
 
 
 async def _page(
