@@ -47,16 +47,16 @@ PAGES = (
     Page(method="GET", path="/accessibility", handler=sign_in.accessibility, signed_in=False),
     Page(method="GET", path="/privacy", handler=sign_in.privacy, signed_in=False),
     # The week, and the sheets printed from it.
-    Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery),
+    Page(method="GET", path="/week", handler=week.show, query=week.WeekQuery, asks=True),
     Page(method="GET", path="/rooms/{code}/door", handler=sheets.door, query=sheets.DoorQuery),
     Page(method="GET", path="/sessions/{id}/attendance", handler=sheets.attendance, query=sheets.AttendanceQuery),
     # Find and book.
-    Page(method="GET", path="/find", handler=find.show, query=find.FindQuery),
+    Page(method="GET", path="/find", handler=find.show, query=find.FindQuery, asks=True),
     Page(method="GET", path="/book", handler=book.show, query=book.BookQuery),
     Page(method="POST", path="/book", handler=book.send, form=book.BookForm),
     # A session, and what is done to it.
     Page(method="GET", path="/sessions/{id}", handler=session.show, query=session.SessionQuery),
-    Page(method="GET", path="/bridge", handler=session.bridge, query=session.BridgeQuery),
+    Page(method="GET", path="/bridge", handler=session.bridge, query=session.BridgeQuery, asks=True),
     Page(method="GET", path="/sessions/{id}/change", handler=change.show, query=change.ChangeQuery),
     Page(method="POST", path="/sessions/{id}/change", handler=change.send, form=change.ChangeForm),
     Page(method="GET", path="/sessions/{id}/cancel", handler=cancel.show),
@@ -131,7 +131,7 @@ PAGES = (
     Page(method="POST", path="/calendar", handler=calendar.create, form=calendar.FeedForm),
     Page(method="POST", path="/calendar/{id}/revocation", handler=calendar.revoke, form=PageForm),
     # Figures.
-    Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery),
+    Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery, asks=True),
     Page(method="GET", path="/figures/{table}.csv", handler=figures.csv, query=figures.FiguresQuery),
     Page(method="GET", path="/figures/{table}.svg", handler=figures.picture, query=figures.FiguresQuery),
     # Administration.
@@ -143,6 +143,7 @@ PAGES = (
         handler=directory.closures,
         administrators=True,
         query=directory.ClosuresQuery,
+        asks=True,
     ),
     Page(method="GET", path="/admin/tokens", handler=tokens.listed, administrators=True),
     Page(method="POST", path="/admin/tokens", handler=tokens.make, administrators=True, form=tokens.TokenForm),
@@ -153,7 +154,7 @@ PAGES = (
     ),
     Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
     Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
-    Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery),
+    Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery, asks=True),
     Page(method="GET", path="/admin/audit/verification", handler=audit.verify, administrators=True),
     Page(method="POST", path="/admin/example", handler=example.load, administrators=True, form=PageForm),
     Page(method="POST", path="/admin/example/removal", handler=example.remove, administrators=True, form=PageForm),

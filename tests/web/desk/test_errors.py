@@ -147,3 +147,33 @@ async def test_a_page_says_how_browsers_are_to_treat_it(api: Api) -> None:
     assert "unsafe" not in headers["Content-Security-Policy"] and "http" not in headers["Content-Security-Policy"]
     assert headers["Cache-Control"] == "no-store" and headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin" and headers["Content-Language"] == "fr"
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("/week?day=garbage&of=site:calais", "day"),
+        ("/week?day=2027-02-30", "day"),
+        ("/find?from=garbage&host=calais&site=lens", "from"),
+        ("/find?to=&host=calais", "to"),
+        ("/find?weekday=XX&host=calais", "weekday"),
+        ("/bridge?day=31/12/2027", "day"),
+        ("/figures?year=MMXXVII", "year"),
+        ("/figures?year=1", "year"),
+        ("/admin/closures?year=%00", "year"),
+        ("/admin/audit?from=yesterday&to=tomorrow&action=signed_in", "to"),
+    ],
+)
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_a_question_that_cannot_be_read_is_told_beside_its_field(
+    api: Api, question: str, field: str, language: str
+) -> None:
+    """Typed by hand, or from a browser that knows no field for days: the rest of what was asked stays."""
+    answer = await (await signed_in(api)).get(f"{question}&lang={language}")
+    page = answer.body.decode()
+
+    assert (answer.status, answer.headers["Content-Type"]) == (422, HTML)
+    assert 'role="alert"' in page and f'href="#{field}"' in page and f'id="{field}"' in page
+    assert (f'id="{field}-wrong"' in page and f'aria-describedby="{field}-wrong"' in page) or field == "weekday"
+    for kept in re.findall(r"=(?:site:)?(calais|lens|signed_in)\b", question):
+        assert re.search(rf'value="(site:)?{kept}"[^>]*(selected|checked)', page)

@@ -94,6 +94,8 @@ async def show(visit: Visit[FindQuery, None]) -> web.Response:
     query, services = visit.query, visit.services
     moved = await _moved(visit)
     question = _question(visit, moved)
+    if visit.mistaken:
+        return _page(visit, question, moved, wrongs=visit.mistaken)
     if not query.host and moved is None:
         return _page(visit, question, moved)
     try:
