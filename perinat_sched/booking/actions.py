@@ -208,9 +208,8 @@ class Bookings:
     async def _fit(self, tx: Tx, proposal: Proposal, interval: Interval, before: Session | None = None) -> Fit:
         """Lock what the proposal may take, then see how it fits."""
         sites = (*proposal.needed, *proposal.optional)
-        rooms = [("room", room.code) for site in sites for room in self.directory.sites[site].rooms]
-        bridges = [("bridge", bridge.code) for bridge in self.directory.bridges_of(proposal.network)]
-        await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
+        networks = [proposal.network]
+        await ground_store.lock(tx, database=self.database, directory=self.directory, sites=sites, networks=networks)
         ground = await ground_store.ground(
             tx,
             directory=self.directory,
@@ -218,7 +217,7 @@ class Bookings:
             now=self._now(),
             window=interval.widened(MARGIN, MARGIN),
             sites=sites,
-            networks=[proposal.network],
+            networks=networks,
             except_session=before.id if before else None,
         )
         return fit(ground, proposal, interval.start)

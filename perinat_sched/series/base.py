@@ -95,9 +95,9 @@ class SeriesBase:
         """Everything that can touch these sites' sessions in a window; `lock`: nobody else takes it meanwhile."""
         known = [code for code in dict.fromkeys(sites) if code in self.directory.sites]
         if lock:
-            rooms = [("room", room.code) for code in known for room in self.directory.sites[code].rooms]
-            bridges = [("bridge", one.code) for network in networks for one in self.directory.bridges_of(network)]
-            await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
+            await ground_store.lock(
+                tx, database=self.database, directory=self.directory, sites=known, networks=networks
+            )
         ground = await ground_store.ground(
             tx,
             directory=self.directory,
