@@ -50,8 +50,9 @@ class Plan:
         return any(one.conflicts and (strict or one.before) for one in self.placed)
 
     @property
-    def left_out(self) -> dict[datetime, Sequence[object]]:
-        return {one.recurrence: one.conflicts for one in self.placed if one.conflicts}
+    def new(self) -> list[Change]:
+        """What is done by it: the sessions that are booked."""
+        return [(None, one.session) for one in self.bookable if one.session]
 
 
 @dataclass(frozen=True, kw_only=True)

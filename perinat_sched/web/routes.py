@@ -130,6 +130,7 @@ SERIES = (
         method="POST", path=f"{API}/series", handler=series.book,
         summary="Book a series, all of it or none; with `dry_run`, a verdict for each date and nothing is booked",
         policy=Policy.BOOKS, query=series_schemas.DryRun, body=series_schemas.SeriesRequest,
+        headers=(Header.IDEMPOTENCY_KEY,),
         answers={200: series_schemas.SeriesOut, 201: series_schemas.SeriesOut}, refuses=(409,),
     ),
     Route(

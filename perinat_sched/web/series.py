@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +11,11 @@ from aiohttp import web
 from perinat_sched.booking.request import Asked, checked_text
 from perinat_sched.booking.request import Changes as SessionChanges
 from perinat_sched.series import recurrence, request
+from perinat_sched.series.base import Plan
 from perinat_sched.series.changes import Changes
 from perinat_sched.series.series import WALL, Series, Whole
-from perinat_sched.web import refusals
+from perinat_sched.storage.idempotency import StoredAnswer
+from perinat_sched.web import refusals, replays
 from perinat_sched.web.call import Call, answer
 from perinat_sched.web.schemas.base import NoQuery, Paging
 from perinat_sched.web.schemas.series import (
@@ -33,13 +36,26 @@ OF_THE_SERIES = ("rrule", "dates", "exclude", "exclude_holidays_of", "on_conflic
 
 
 async def book(call: Call[DryRun, SeriesRequest]) -> web.Response:
-    asked = _asked(call.body)
+    asked, replay = _asked(call.body), replays.replay(call, "POST /series", partial(_booked, call))
     if call.query.dry_run:
         return await told(call, await call.services.series.try_out(call.actor, asked), proposed=True)
-    booked = await call.services.series.book(call.actor, asked)
+    series = call.services.series
+    if replay is None:
+        kept = await _told_of_booked(call, await series.book(call.actor, asked))
+    else:
+        kept = await series.book_once(call.actor, asked, replay)
     call.services.delivery.wake()
-    location = {"Location": f"/api/v1/series/{booked.series.id}"}
-    return await told(call, booked, status=HTTPStatus.CREATED, headers=location)
+    return replays.sent(kept)
+
+
+async def _booked(call: Call[DryRun, SeriesRequest], plan: Plan) -> StoredAnswer:
+    return await _told_of_booked(call, call.services.series.booked(plan))
+
+
+async def _told_of_booked(call: Call[DryRun, SeriesRequest], booked: Whole) -> StoredAnswer:
+    view = await _view(call, [booked])
+    headers = {"Location": address(booked.series), **etag_of(booked.series)}
+    return replays.stored(view.series(booked), HTTPStatus.CREATED, headers)
 
 
 async def listed(call: Call[Paging, None]) -> web.Response:
@@ -125,14 +141,17 @@ async def told(
     call: Call[Any, Any],
     whole: Whole,
     *,
-    status: int = HTTPStatus.OK,
     headers: dict[str, str] | None = None,
     proposed: bool = False,
 ) -> web.Response:
     """A series as its caller reads it; one that is only proposed has no address yet."""
     view = await _view(call, [whole])
     etag = {} if proposed else etag_of(whole.series)
-    return answer(view.series(whole, proposed=proposed), status=status, headers={**(headers or {}), **etag})
+    return answer(view.series(whole, proposed=proposed), headers={**(headers or {}), **etag})
+
+
+def address(series: Series) -> str:
+    return f"/api/v1/series/{series.id}"
 
 
 def etag_of(series: Series) -> dict[str, str]:

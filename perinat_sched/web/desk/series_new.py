@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,11 +13,13 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched import i18n, zones
+from perinat_sched.booking.replay import Replay
 from perinat_sched.errors import Forbidden, IdempotencyKeyReused
 from perinat_sched.i18n import Message, say
 from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Subject, may
 from perinat_sched.series import wording
+from perinat_sched.series.base import Plan
 from perinat_sched.series.recurrence import WEEKDAYS
 from perinat_sched.series.series import Change, Series, SeriesRefused, Whole
 from perinat_sched.sites.network import Directory, Language, Site
@@ -92,7 +92,7 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         asked = series_form.asked(series_form.within(form, visit.services.directory))
         if form.do == "try":
             return page(visit, form, hosts, tried=await tried(visit, await series.try_out(visit.actor, asked)))
-        done = await series.book_once(visit.actor, asked, _key(visit), partial(_answer, visit.services.directory))
+        done = await series.book_once(visit.actor, asked, _replay(visit))
     except SeriesRefused as refused:
         return page(visit, form, hosts, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except ABOUT_FORMS as error:
@@ -104,19 +104,16 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
     return html.see(visit.request, done.headers["Location"])
 
 
-def _key(visit: Visit[PageQuery, SeriesForm]) -> IdempotencyKey:
+def _replay(visit: Visit[PageQuery, SeriesForm]) -> Replay[Plan]:
+    """Where one was sent is kept; why one was refused is looked up again, as it is then."""
+    directory = visit.services.directory
+
+    async def booked(plan: Plan) -> StoredAnswer:
+        location = address(plan.series, "booked", plan.new, directory)
+        return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": location})
+
     meant = visit.form.model_dump_json(exclude={"form_token", "key"})
-    return IdempotencyKey(
-        token=visit.actor.token,
-        route=ROUTE,
-        key=visit.form.key,
-        fingerprint=hashlib.sha256(meant.encode()).hexdigest(),
-    )
-
-
-def _answer(directory: Directory, new: Series, changed: Sequence[Change]) -> StoredAnswer:
-    location = address(new, "booked", changed, directory)
-    return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": location})
+    return Replay(key=IdempotencyKey.of(visit.actor.token, ROUTE, visit.form.key, meant), render=booked)
 
 
 def address(series: Series, done: str, changed: Iterable[Change], directory: Directory) -> str:
