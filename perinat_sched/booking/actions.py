@@ -236,6 +236,8 @@ class Bookings:
         if after is before:
             return before
         await store.replace(tx, after, taken, self.database.resources)
+        if after.series and rules.shows_in_series(before, after, self.directory):
+            await store.count_series(tx, [after.series])
         await self._record(tx, actor, action, after, **details)
         return after
 

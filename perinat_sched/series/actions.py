@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
+from perinat_sched.booking import request as booking_request
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.replay import Replay
-from perinat_sched.errors import Forbidden, GuardViolation, InvalidRequest, Unavailable
+from perinat_sched.errors import Forbidden, GuardViolation, Unavailable
 from perinat_sched.people.access import Actor, Subject, may
-from perinat_sched.series import recurrence, request, store
+from perinat_sched.series import copying, request, store
 from perinat_sched.series.base import Plan, SeriesBase, whole, wholes, window_of
 from perinat_sched.series.request import Asked, Dates
-from perinat_sched.series.series import WALL, Series, SeriesRefused, Whole
+from perinat_sched.series.series import Series, SeriesRefused, Whole
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.idempotency import StoredAnswer
 
@@ -129,21 +130,6 @@ class SeriesBookings(SeriesBase):
             old = await self.found(tx, actor, series_id)
         if not may(actor, "change", old.subject, self.directory):
             raise Forbidden
-        if old.rrule is None:
-            raise InvalidRequest.of("from", "Dates that were given one by one are not copied: give new ones.")
-        if last < first:
-            raise InvalidRequest.of("until", "This day is before the first.")
-        draft = old.session
-        rule = recurrence.fixed(recurrence.parse(old.rrule, draft.timezone), draft.wall_start)
-        end = datetime.combine(last, datetime.max.time().replace(microsecond=0))
-        rule = replace(rule, count=None, until=end)
-        start = recurrence.first(rule, datetime.combine(first, draft.wall_start.time()), end)
-        if start is None:
-            raise InvalidRequest.of("from", "No date of the series lies between these days: choose a longer time.")
-        asked = replace(request.asked_again(old), start=f"{start:{WALL}}", override_reason=None)
-        return Asked(
-            session=asked,
-            rrule=recurrence.written(rule, draft.timezone),
-            exclude_holidays_of=old.exclude_holidays_of,
-            on_conflict=old.on_conflict,
-        )
+        for name, day in (("from", first), ("until", last)):
+            booking_request.refuse_year(name, day.year, self.now())
+        return copying.between(old, first, last)

@@ -159,3 +159,10 @@ def asked_again(series: Series) -> booking.Asked:
         access_code=draft.access_code,
         override_reason=draft.override_reason,
     )
+
+
+def on_the_same_days(rule: str, before: Draft, after: Draft) -> str:
+    """A rule whose hour or zone becomes another one, and which names no other days for that."""
+    parsed = recurrence.parse(rule, before.timezone)
+    moved = recurrence.at_another_hour(parsed, before.wall_start.time(), after.wall_start.time())
+    return rule if (moved, before.timezone) == (parsed, after.timezone) else recurrence.written(moved, after.timezone)

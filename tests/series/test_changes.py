@@ -71,6 +71,8 @@ async def test_this_and_the_following_end_the_series_and_begin_a_new_one(admin: 
     assert after["id"] != series["id"]
     assert after["uid"] != series["uid"]
     assert after["follows"] == series["id"]
+    answer = await admin("GET", f"/series/{after['id']}")
+    assert (answer.status, answer.headers["ETag"]) == (200, '"0"')
     assert list(verdicts(after)) == ["2027-02-18T15:00", "2027-02-25T15:00"]
     old = (await admin("GET", f"/series/{series['id']}")).json
     assert list(verdicts(old)) == ["2027-02-04T13:00", "2027-02-11T13:00"]
@@ -134,6 +136,8 @@ async def test_a_date_cancelled_alone_stays_cancelled_in_the_series_that_takes_o
     series = await booked(admin)
     third = await session(admin, series, 2)
     await admin("POST", f"/sessions/{third['id']}/cancellation")
+    assert (await patch(admin, series, title="Visio")).status == 412, "what was read of the series has changed"
+    series = (await admin("GET", f"/series/{series['id']}")).json
     after = await changed(admin, series, **{"from": "2027-02-11T13:00", "start": "2027-02-11T16:00"})
     again = await changed(admin, after, title="Visio Périnat — suite")
     states = {one["recurrence_id"]: (one["session"] == third["id"], one["status"]) for one in again["occurrences"]}

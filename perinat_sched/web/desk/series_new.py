@@ -26,7 +26,7 @@ from perinat_sched.sites.network import Directory, Language, Site
 from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.web.desk import html, series_form
 from perinat_sched.web.desk.page import PageQuery, Visit
-from perinat_sched.web.desk.series_dates import Date, dates, drifts
+from perinat_sched.web.desk.series_dates import VERDICTS, Date, dates, drifts
 from perinat_sched.web.desk.series_form import SeriesForm
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
 from perinat_sched.web.schemas.base import QueryDay
@@ -58,6 +58,11 @@ class Tried:
         return sum(one.verdict == "bookable" for one in self.dates)
 
     @property
+    def asked(self) -> int:
+        """The dates that are to be booked or changed."""
+        return sum(one.verdict in VERDICTS for one in self.dates)
+
+    @property
     def overridable(self) -> bool:
         return any(one.overridable for one in self.dates)
 
@@ -78,8 +83,8 @@ async def show(visit: Visit[NewQuery, None]) -> web.Response:
     first, last = query.first, query.last
     if first is None or last is None:  # the same days of the year after
         year = timedelta(days=364)
-        first = first or whole.occurrences[0].recurrence.date() + year
-        last = last or whole.occurrences[-1].recurrence.date() + year
+        days = [one.recurrence.date() for one in whole.occurrences] or [whole.series.session.wall_start.date()]
+        first, last = first or days[0] + year, last or days[-1] + year
     asked = await visit.services.series.copy(visit.actor, query.again, first, last)
     form = series_form.filled(asked, whole.series.session.timezone, visit.language, key=secrets.token_urlsafe(24))
     return page(visit, form, hosts, tried=await tried(visit, await visit.services.series.try_out(visit.actor, asked)))
