@@ -150,6 +150,9 @@ class SeriesChanges(SeriesBase):
             )  # fmt: skip
         when = request.dates(new, self.directory, self.calendars)
         plan, dropped = await self._plan(tx, actor, old, new, when, sessions, left, now, lock=lock)
+        moved = new.session.wall_start.date() != base.session.wall_start.date()
+        if dropped and moved and not any(pairing.to_come(wall, new, now) for wall in when.times):
+            raise InvalidRequest.of("start", "No date would be left to come: start later, or cancel the series.")
         waiting = pairing.waiting(left, old, plan, when, now)
         behind = {wall for wall in waiting if cut is not None and wall < splitting.cut_of(new, old)}
         return Decided(
@@ -165,20 +168,21 @@ class SeriesChanges(SeriesBase):
 
     def _new(self, base: Series, changes: Changes, now: datetime) -> Series:
         """A series, or the part of one that begins at one of its dates, as it is asked for now."""
+        if changes.rrule is not None and changes.dates is not None:
+            raise request.either_or()
         session = request.asked_again(base)
         named = changes.session.named() - {"no_patient_data"}
         given = {name: getattr(changes.session, name) for name in named}
-        if {"start", "timezone"} & given.keys():
+        if any(given.get(name, getattr(session, name)) != getattr(session, name) for name in ("start", "timezone")):
             given.setdefault("fold", None)
         kept_sites = {base.session.host_site, *given.get("required_sites", session.required_sites)}
         kept_sites |= set(given.get("optional_sites", session.optional_sites))
         given.setdefault("rooms", {site: room for site, room in session.rooms.items() if site in kept_sites})
         asked = replace(session, **given, no_patient_data=changes.session.no_patient_data)
-        fresh = frozenset(named)
         by_rule = changes.rrule is not None or (changes.dates is None and base.rrule is not None)
         new = replace(
             base,
-            session=request.drafted(asked, self.directory, now, fresh=fresh),
+            session=request.drafted(asked, self.directory, now, fresh=frozenset(named)),
             fold=asked.fold,
             rrule=(changes.rrule or base.rrule) if by_rule else None,
             dates=() if by_rule else (changes.dates if changes.dates is not None else base.dates),
