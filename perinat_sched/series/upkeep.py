@@ -12,7 +12,7 @@ from perinat_sched.booking.request import checked_text
 from perinat_sched.booking.session import Answer, CancellationCode, Session
 from perinat_sched.errors import InvalidRequest, NotFound
 from perinat_sched.people.access import Actor
-from perinat_sched.series import store
+from perinat_sched.series import pairing, store
 from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, assembled, refuse_changed, whole, window_of
 from perinat_sched.series.series import WALL, Series, Whole
 from perinat_sched.storage.database import Tx
@@ -40,9 +40,10 @@ class SeriesUpkeep(SeriesBase):
 
         async def work(tx: Tx) -> Outcome:
             old = await self.allowed(tx, actor, "change", series_id)
-            sessions = await self.locked(tx, old)
+            sessions = await self.sessions(tx, old, lock=True)
+            left = await store.left_out_of(tx, old.id)
             known = {f"{one.recurrence:{WALL}}" for one in sessions if one.recurrence}
-            known |= {f"{wall:{WALL}}" for wall in await store.left_out_of(tx, old.id)}
+            known |= {f"{wall:{WALL}}" for wall in left}
             if since is not None and since not in known:
                 raise InvalidRequest.of("from", "The series has no such date: take a recurrence_id of it.")
             ending = [
@@ -51,7 +52,13 @@ class SeriesUpkeep(SeriesBase):
                 and (since is None or f"{one.recurrence:{WALL}}" >= since)
             ]  # fmt: skip
             rows = [((one, rules.cancelled(one, code, reason, now)), ()) for one in ending]
-            return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True, sequence=sequence)
+            forgone = _forgone(left, old, since, now, everything=not sessions)
+            if forgone:  # as dates that are excluded: no change of the rule books them
+                old = replace(old, exclude=(*old.exclude, *(f"{wall:%Y-%m-%d}" for wall in sorted(forgone))))
+            kept = {wall: why for wall, why in left.items() if wall not in forgone} if forgone else None
+            return await self.wrote(
+                tx, actor, "series_cancelled", old, rows, now, rule_changes=True, sequence=sequence, left=kept
+            )
 
         return await self.done(work)
 
@@ -75,7 +82,7 @@ class SeriesUpkeep(SeriesBase):
 
         async def work(tx: Tx) -> Outcome:
             old = await self.allowed(tx, actor, "answer", series_id, site)
-            sessions = await self.locked(tx, old)
+            sessions = await self.sessions(tx, old, lock=True)
             known = {f"{one.recurrence:{WALL}}" for one in sessions}
             for position, text in enumerate(but):
                 if text not in known:
@@ -208,3 +215,18 @@ class SeriesUpkeep(SeriesBase):
             return await self.wrote(tx, actor, "series_restored", old, rows, now)
 
         await self.done(work)
+
+
+def _forgone(
+    left: store.LeftOut, series: Series, since: str | None, now: datetime, *, everything: bool
+) -> set[datetime]:
+    """The dates left out that nobody can book any more where a series ends: those to come, from a date on.
+
+    `everything`: of a series that was never booked on any date nothing stays, so that it is ended.
+    """
+    if everything and since is None:
+        return set(left)
+    return {
+        wall for wall in left
+        if pairing.to_come(wall, series, now) and (since is None or f"{wall:{WALL}}" >= since)
+    }  # fmt: skip

@@ -83,17 +83,18 @@ async def send(visit: Visit[PageQuery, BookForm]) -> web.Response:
     return await _page(visit, sheet, HTTPStatus.CONFLICT)
 
 
-def _replay(visit: Visit[Any, BookForm], sheet: Sheet) -> Replay:
+def _replay(visit: Visit[Any, BookForm], sheet: Sheet) -> Replay[Session]:
     """Where one was sent is kept, and that one was refused; why is looked up again, as it is then."""
+
+    async def done(session: Session) -> StoredAnswer:
+        return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": _address(session)})
 
     async def refused(_: BookingRefused) -> StoredAnswer:
         return StoredAnswer(status=HTTPStatus.CONFLICT, body="", headers={})
 
     return Replay(
         key=IdempotencyKey.of(visit.actor.token, ROUTE, visit.form.key, json.dumps(asdict(sheet))),
-        render=lambda session: StoredAnswer(
-            status=HTTPStatus.SEE_OTHER, body="", headers={"Location": _address(session)}
-        ),
+        render=done,
         render_refusal=refused,
     )
 

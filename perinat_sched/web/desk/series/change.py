@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -56,6 +56,7 @@ class FromQuery(PageQuery):
 class ChangeForm(SeriesForm):
     """The series as it shall be, from which date on, and which revision is changed."""
 
+    do: Literal["try", "book", "leave_out"] = "book"
     since: str = Field(default="", max_length=16)
     revision: str = Field(default="", max_length=10)
 
@@ -67,7 +68,7 @@ async def show(visit: Visit[FromQuery, None]) -> web.Response:
 
 
 async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
-    """Change it, or say what speaks against which date. A form of an older revision changes nothing."""
+    """Try it, or change it, or say what speaks against which date. A form of an older revision changes nothing."""
     form, services, series_id = visit.form, visit.services, visit.path("id")
     since = form.since or None
     try:
@@ -76,10 +77,12 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
         return await overview.changed(visit, series_id)
     try:
         changes = _changes(_filled(visit, present, form.since), form)
-        revision = whole_number("form", form.revision)
-        changed = await services.series_changes.change(
-            visit.actor, series_id, -1 if revision is None else revision, changes, since
-        )
+        named = whole_number("form", form.revision)
+        revision = -1 if named is None else named
+        if form.do == "try":
+            whole = await services.series_changes.try_out(visit.actor, series_id, revision, changes, since)
+            return _page(visit, present, form, tried=await tried(visit, whole))
+        changed = await services.series_changes.change(visit.actor, series_id, revision, changes, since)
     except SeriesRefused as refused:
         return _page(visit, present, form, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except RevisionMismatch:

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -14,11 +13,13 @@ from aiohttp import web
 from pydantic import Field
 
 from perinat_sched import i18n, zones
+from perinat_sched.booking.replay import Replay
 from perinat_sched.errors import Forbidden, IdempotencyKeyReused, InvalidRequest
 from perinat_sched.i18n import Message, say
 from perinat_sched.notices.readers import told_of
 from perinat_sched.people.access import Subject, may
 from perinat_sched.series import wording
+from perinat_sched.series.base import Plan
 from perinat_sched.series.recurrence import WEEKDAYS
 from perinat_sched.series.series import Change, Series, SeriesRefused, Whole
 from perinat_sched.sites.network import Directory, Language, Site
@@ -27,7 +28,7 @@ from perinat_sched.web.desk import html
 from perinat_sched.web.desk.once import once
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series import form as series_form
-from perinat_sched.web.desk.series.dates import Date, dates, drifts
+from perinat_sched.web.desk.series.dates import VERDICTS, Date, dates, drifts
 from perinat_sched.web.desk.series.form import SeriesForm
 from perinat_sched.web.desk.words import REPEATS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
@@ -60,6 +61,11 @@ class Tried:
         return sum(one.verdict == "bookable" for one in self.dates)
 
     @property
+    def asked(self) -> int:
+        """The dates that are to be booked or changed."""
+        return sum(one.verdict in VERDICTS for one in self.dates)
+
+    @property
     def overridable(self) -> bool:
         return any(one.overridable for one in self.dates)
 
@@ -80,8 +86,8 @@ async def show(visit: Visit[NewQuery, None]) -> web.Response:
     first, last = query.first, query.last
     if first is None or last is None:  # the same days of the year after
         year = timedelta(days=364)
-        first = first or whole.occurrences[0].recurrence.date() + year
-        last = last or whole.occurrences[-1].recurrence.date() + year
+        days = [one.recurrence.date() for one in whole.occurrences] or [whole.series.session.wall_start.date()]
+        first, last = first or days[0] + year, last or days[-1] + year
     asked = await visit.services.series.copy(visit.actor, query.again, first, last)
     form = series_form.filled(asked, whole.series.session.timezone, visit.language, key=secrets.token_urlsafe(24))
     return page(visit, form, hosts, tried=await tried(visit, await visit.services.series.try_out(visit.actor, asked)))
@@ -94,10 +100,7 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         asked = series_form.asked(series_form.within(form, visit.services.directory))
         if form.do == "try":
             return page(visit, form, hosts, tried=await tried(visit, await series.try_out(visit.actor, asked)))
-        key = once(visit, ROUTE)
-        if key is None:
-            raise InvalidRequest.of("form", "This form cannot be read: open the page again.")
-        done = await series.book_once(visit.actor, asked, key, partial(_answer, visit.services.directory))
+        done = await series.book_once(visit.actor, asked, _replay(visit))
     except SeriesRefused as refused:
         return page(visit, form, hosts, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except ABOUT_FORMS as error:
@@ -109,9 +112,17 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
     return html.see(visit.request, done.headers["Location"])
 
 
-def _answer(directory: Directory, new: Series, changed: Sequence[Change]) -> StoredAnswer:
-    location = address(new, "booked", changed, directory)
-    return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": location})
+def _replay(visit: Visit[PageQuery, SeriesForm]) -> Replay[Plan]:
+    """Where one was sent is kept; why one was refused is looked up again, as it is then."""
+    directory, key = visit.services.directory, once(visit, ROUTE)
+    if key is None:
+        raise InvalidRequest.of("form", "This form cannot be read: open the page again.")
+
+    async def booked(plan: Plan) -> StoredAnswer:
+        location = address(plan.series, "booked", plan.new, directory)
+        return StoredAnswer(status=HTTPStatus.SEE_OTHER, body="", headers={"Location": location})
+
+    return Replay(key=key, render=booked)
 
 
 def address(series: Series, done: str, changed: Iterable[Change], directory: Directory) -> str:

@@ -218,7 +218,7 @@ async def page(
         minutes=int(draft.duration.total_seconds() // 60),
         may_change=may(visit.actor, "change", series.subject, directory),
         answering=answering(visit, whole),
-        to_come=any(one.start > services.clock() for one in booked),
+        to_come=any(one.start > services.clock() for one in booked) or any(missing(one) for one in shown),
         done=done,
         told=told,
         wrongs=wrongs or Wrongs(),
@@ -229,6 +229,11 @@ async def page(
         seen_session=seen,
         stale=stale,
     )
+
+
+def missing(one: Date) -> bool:
+    """Whether a date was left out that may still be booked."""
+    return one.verdict == "left_out" and not one.past
 
 
 def answering(visit: Visit[Any, Any], whole: Whole) -> list[Site]:

@@ -21,7 +21,7 @@ from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.series.change import FromQuery
 from perinat_sched.web.desk.series.dates import Date, dates
 from perinat_sched.web.desk.series.new import address, when
-from perinat_sched.web.desk.series.overview import answering
+from perinat_sched.web.desk.series.overview import answering, missing
 from perinat_sched.web.desk.stale import SeenForm, Stale, numbered
 from perinat_sched.web.desk.words import ANSWERS, REASONS
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
@@ -107,9 +107,9 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
     return html.see(visit.request, address(done.series, "answered", done.changed, services.directory))
 
 
-async def _to_come(visit: Visit[Any, Any], whole: Whole) -> list[Date]:
-    """The dates that still take place."""
-    return [one for one in await dates(visit, whole) if one.session and one.verdict != "cancelled" and not one.past]
+def takes_place(one: Date) -> bool:
+    """Whether a date is still to come."""
+    return one.session is not None and one.verdict != "cancelled" and not one.past
 
 
 async def _cancel_page(
@@ -124,7 +124,7 @@ async def _cancel_page(
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrongs else HTTPStatus.PRECONDITION_FAILED if stale else HTTPStatus.OK
     if not may(visit.actor, "change", whole.series.subject, directory):
         raise Forbidden
-    found = [one for one in await _to_come(visit, whole) if one.id >= form.since]
+    every = [one for one in await dates(visit, whole) if one.id >= form.since]
     first = next(
         (one.recurrence for one in whole.occurrences if f"{one.recurrence:%Y-%m-%dT%H:%M}" == form.since), None
     )
@@ -139,7 +139,8 @@ async def _cancel_page(
         stale=stale,
         when=when(whole.series, directory, visit.language),
         since=i18n.day(first, visit.language) if first else "",
-        dates=found,
+        dates=[one for one in every if takes_place(one)],
+        missing=any(missing(one) for one in every),
         form=form,
         reasons=REASONS,
         wrongs=wrongs or Wrongs(),
@@ -169,7 +170,7 @@ async def _answer_page(
         when=when(whole.series, visit.services.directory, visit.language),
         sites=sites,
         chosen=form.site or sites[0].code,
-        dates=await _to_come(visit, whole),
+        dates=[one for one in await dates(visit, whole) if takes_place(one)],
         form=form,
         answers={name: ANSWERS[name] for name in ("accepted", "tentative", "declined")},
         wrongs=wrongs or Wrongs(),
