@@ -66,7 +66,7 @@ def choices(language: Language, directory: Directory, zone: str) -> list[tuple[s
 
 def moment(visit: Visit[Any, Any], instant: datetime) -> str:
     """A day and hour by the visitor's clock, which is named."""
-    return i18n.moment(zones.to_local(instant, visit.zone), visit.language)
+    return i18n.moment(zones.to_local(instant, visit.zone), visit.language, visit.place)
 
 
 def noon(day: date, zone: str) -> datetime:

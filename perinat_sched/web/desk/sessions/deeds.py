@@ -9,12 +9,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from perinat_sched import i18n, zones
 from perinat_sched.booking.history import Deed, calls
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.i18n import Message, say
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.clocks import hour
+from perinat_sched.web.desk.clocks import hour, moment
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.words import ANSWERS
 
@@ -62,7 +61,7 @@ def told(visit: Visit[Any, Any], deed: Deed) -> Told:
     answer = ANSWERS.get(deed.answer or "", deed.answer)
     what = ACTIONS.get(deed.action, Message("changed"))
     return Told(
-        when=i18n.moment(zones.to_local(deed.at, visit.zone), language),
+        when=moment(visit, deed.at),
         who=deed.by or say(Message("the service itself"), language),
         what=say(Message(what.text, site=site.name if site else deed.site, answer=answer), language),
     )
