@@ -48,7 +48,9 @@ async def test_what_comes_after_a_form_of_a_series_is_accessible_and_fits(
     assert reader.complaints == []
 
 
-async def test_dry_run_book_answer_move_and_back_by_keyboard_alone_without_scripts(api: Api, browser: Browser) -> None:
+async def test_dry_run_book_move_one_and_change_the_rest_by_keyboard_alone_without_scripts(
+    api: Api, browser: Browser
+) -> None:
     """The walk: what is asked for, each date with its verdict, booked; reload and back book nothing more."""
     await (await api.of("admin")).book(host_site="calais", required_sites=["lens"], start="2027-03-04T15:30")
     reader = await Reader.at(api, browser, "fr", 1280, java_script_enabled=False)
@@ -73,6 +75,16 @@ async def test_dry_run_book_answer_move_and_back_by_keyboard_alone_without_scrip
     page = await page.context.new_page()
     await page.goto(series)
     assert len((await (await api.of("admin"))("GET", "/series")).json["items"]) == 1
+
+    await press(page, page.get_by_role("link", name="jeudi 11 mars 2027", exact=True))
+    await press(page, page.get_by_role("link", name="Modifier", exact=True))
+    await typed(page, page.locator("#start"), "03112027")
+    await page.keyboard.press("Tab")  # from the year, which may have six digits, to the hour
+    await page.keyboard.type("0430PM")
+    await press(page, page.get_by_role("button", name="Enregistrer", exact=True))
+    assert "done=changed" in page.url, await page.inner_text("main")
+    await page.goto(series)
+    assert "jeudi 11 mars 2027 à 16 h 30" in (await page.inner_text("main")).replace("\u00a0", " ")
 
     await press(page, page.get_by_role("link", name="Modifier à partir d’ici jeudi 25 février 2027"))
     await typed(page, page.locator("#hour"), "0400PM")

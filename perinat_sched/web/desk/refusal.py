@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perinat_sched import i18n, zones
 from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.availability.slots import Slot
 from perinat_sched.i18n import Message
-from perinat_sched.intervals import Interval
-from perinat_sched.sites.network import Language
 from perinat_sched.web import refusals
+from perinat_sched.web.desk.clocks import span
 from perinat_sched.web.desk.offers import Offer, called, offer
 from perinat_sched.web.desk.page import Visit
 from perinat_sched.web.views import visible, whom_to_ring
@@ -69,11 +67,3 @@ async def refusal(
         reasons=[told(conflict) for conflict in conflicts],
         alternatives=[offer(slot, zone, directory, language) for slot in alternatives],
     )
-
-
-def span(interval: Interval, zone: str, language: Language, place: str) -> str:
-    """`jeudi 18 mars 2027, 15 h 00–16 h 00 (heure de Paris)`; both days where it goes over midnight."""
-    start, end = (zones.to_local(instant, zone) for instant in (interval.start, interval.end))
-    if start.date() != end.date():
-        return f"{i18n.moment(start, language, place)} – {i18n.moment(end, language, place)}"
-    return f"{i18n.day(start, language)}, {i18n.time_of_day(start, language)}–{i18n.hour(end, language, place)}"

@@ -17,9 +17,9 @@ from perinat_sched.availability.store import EnteredClosure
 from perinat_sched.booking.closures import Hit
 from perinat_sched.errors import NotFound
 from perinat_sched.web.desk import clocks, html, offers
+from perinat_sched.web.desk.clocks import span
 from perinat_sched.web.desk.offers import Offer
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
-from perinat_sched.web.desk.refusal import span
 from perinat_sched.web.desk.sites.closures import asked, once
 from perinat_sched.web.desk.sites.site import ClosureForm
 from perinat_sched.web.desk.wrongs import ABOUT_FORMS, Wrongs
