@@ -106,6 +106,10 @@ async def of_owner(tx: Tx, owner: str | None) -> Sequence[Feed]:
     return await _where(tx, and_(feeds.c.revoked_at.is_(None), feeds.c.owner == owner if owner else true()))
 
 
+async def rename(tx: Tx, feed_id: str, label: str) -> None:
+    await tx.execute(update(feeds).where(feeds.c.id == feed_id).values(label=label))
+
+
 async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
     """Revoke a feed; its secret's hash, or None where it is revoked already, or unknown."""
     living = and_(feeds.c.id == feed_id, feeds.c.revoked_at.is_(None))

@@ -99,16 +99,37 @@ class Feeds:
         async with self.database.read() as tx:
             return await store.of_owner(tx, None if actor.role == "admin" else actor.token)
 
+    async def rename(self, actor: Actor, feed_id: str, label: str, no_patient_data: bool = False) -> None:
+        """Call a feed otherwise, from its next edition on; an empty label: by its place.
+
+        Raises NotFound for another's feed or one that is revoked, InvalidRequest, HealthDataSuspected.
+        """
+
+        async def save(tx: Tx) -> None:
+            feed = await self._own(tx, actor, feed_id)
+            if feed.revoked_at is not None:
+                raise NotFound
+            clean = self._checked(feed.scope, feed.of, label, (), no_patient_data)
+            if clean != feed.label:
+                await store.rename(tx, feed.id, clean)
+                await self._record(tx, actor.token, "feed_renamed", feed)
+
+        await self.database.write(save)
+
     async def revoke(self, actor: Actor, feed_id: str) -> None:
         """From now on the address answers 410; doing it twice changes nothing. Raises NotFound for another's feed."""
 
         async def save(tx: Tx) -> str | None:
-            feed = await store.by_id(tx, feed_id)
-            if feed is None or (actor.role != "admin" and feed.owner != actor.token):
-                raise NotFound
-            return await self._revoked(tx, actor.token, feed)
+            return await self._revoked(tx, actor.token, await self._own(tx, actor, feed_id))
 
         self._end(await self.database.write(save))
+
+    async def _own(self, tx: Tx, actor: Actor, feed_id: str) -> Feed:
+        """A feed of the actor's, revoked ones included; any, for an administrator. Raises NotFound."""
+        feed = await store.by_id(tx, feed_id)
+        if feed is None or (actor.role != "admin" and feed.owner != actor.token):
+            raise NotFound
+        return feed
 
     async def revoke_by_address(self, feed: Feed) -> None:
         """The same for whoever knows the address, which is all it takes to read it."""

@@ -7,7 +7,7 @@ whole series; what is written goes in one statement a table. So the number of st
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -112,6 +112,12 @@ class SeriesBookings(SeriesBase):
         """A series with every date it has."""
         async with self.database.read() as tx:
             return await whole(tx, await self.found(tx, actor, series_id))
+
+    async def several(self, actor: Actor, ids: Collection[str]) -> list[Series]:
+        """These series, without their dates, in this order, as far as the caller sees them in full."""
+        async with self.database.read() as tx:
+            found = await store.with_ids(tx, ids)
+        return [one for name in ids if (one := found.get(name)) and self.sight(actor, one) == "full"]
 
     async def page(self, actor: Actor, after: tuple[str, str] | None, limit: int) -> tuple[list[Whole], bool]:
         """The series the caller sees, by first date, then id; and whether there are more."""

@@ -105,6 +105,7 @@ def respond(
         said=said,
         link=link,
         root=root(request),
+        here_at=request.path,
         language=language,
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),

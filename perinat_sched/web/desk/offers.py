@@ -69,6 +69,12 @@ def moment(instant: datetime, zone: str, directory: Directory, language: Languag
     return i18n.moment(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))
 
 
+def called(zone: str, directory: Directory, language: Language) -> str:
+    """What people call a clock: after the city of a site that keeps it, where its zone's own name is another."""
+    city = next((site.city for site in directory.sites.values() if site.timezone == zone), None)
+    return i18n.place_of(zone, language, city)
+
+
 def clocks(instant: datetime, zone: str, directory: Directory, language: Language, sites: Iterable[str]) -> list[str]:
     """What every other clock among these sites shows, with the day where it is another one."""
     here = zones.to_local(instant, zone)

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from perinat_sched.errors import Unauthenticated
-from perinat_sched.i18n import Message, language_of
+from perinat_sched.i18n import Message, language_of, place_of
 from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn
 from perinat_sched.sites.network import Language, Site
@@ -94,6 +94,11 @@ class Visit(Generic[Q, F]):
     def zone(self) -> str:
         """Whose hours the visitor reads."""
         return self.site.timezone
+
+    @property
+    def place(self) -> str:
+        """What people call that clock: Montréal, though its zone is called after Toronto."""
+        return place_of(self.zone, self.language, self.site.city)
 
     def path(self, name: str) -> str:
         """A variable part of the address, decoded."""

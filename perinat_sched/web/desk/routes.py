@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from perinat_sched.web.desk.admin import audit, directory, example, mails, tokens
+from perinat_sched.web.desk.admin import audit, bridges, directory, example, mails, tokens
 from perinat_sched.web.desk.admin import health as admin
 from perinat_sched.web.desk.calendars import calendar, subscribing, unsubscribe
 from perinat_sched.web.desk.door import door
@@ -23,6 +23,8 @@ from perinat_sched.web.desk.series import upkeep as series_upkeep
 from perinat_sched.web.desk.series.form import SeriesForm
 from perinat_sched.web.desk.sessions import answer, cancel, change, keep, session
 from perinat_sched.web.desk.sites import closures, site
+from perinat_sched.web.desk.sites.many import ManyForm
+from perinat_sched.web.desk.sites.site import ClosureForm
 from perinat_sched.web.desk.stale import SeenForm
 from perinat_sched.web.desk.weeks import sheets, week
 from perinat_sched.web.operation import static
@@ -83,13 +85,14 @@ PAGES = (
         query=series_change.FromQuery,
     ),
     Page(method="POST", path="/series/{id}/cancellation", handler=series_upkeep.cancel, form=series_upkeep.CancelForm),
-    Page(method="GET", path="/series/{id}/answer", handler=series_upkeep.ask_answer),
+    Page(method="GET", path="/series/{id}/answer", handler=series_upkeep.ask_answer, query=series_upkeep.AnswerQuery),
     Page(method="POST", path="/series/{id}/answer", handler=series_upkeep.answer, form=series_upkeep.AnswerForm),
     Page(method="POST", path="/series/{id}/dates", handler=series.later, form=series.LaterForm),
     Page(method="POST", path="/sessions/{id}/exception", handler=series.back, form=SeenForm),
     # A site's own page and closures.
     Page(method="GET", path="/site", handler=site.show, query=site.SiteQuery),
     Page(method="POST", path="/site/answer", handler=site.answer, form=site.AnswerForm),
+    Page(method="POST", path="/site/series", handler=site.answer_all, form=ManyForm),
     Page(method="POST", path="/site/closures", handler=closures.enter, form=site.ClosureForm),
     Page(method="GET", path="/closures/{id}", handler=closures.show, query=closures.ClosureQuery),
     Page(method="POST", path="/closures/{id}", handler=closures.settle, form=closures.MoveForm),
@@ -129,6 +132,7 @@ PAGES = (
     ),
     Page(method="GET", path="/calendar", handler=calendar.show, query=calendar.CalendarQuery),
     Page(method="POST", path="/calendar", handler=calendar.create, form=calendar.FeedForm),
+    Page(method="POST", path="/calendar/{id}/name", handler=calendar.rename, form=calendar.NameForm),
     Page(method="POST", path="/calendar/{id}/revocation", handler=calendar.revoke, form=PageForm),
     # Figures.
     Page(method="GET", path="/figures", handler=figures.show, query=figures.FiguresQuery, asks=True),
@@ -145,6 +149,10 @@ PAGES = (
         query=directory.ClosuresQuery,
         asks=True,
     ),
+    Page(method="GET", path="/admin/bridges", handler=bridges.listed, administrators=True, query=bridges.BridgesQuery),
+    Page(method="POST", path="/admin/bridges", handler=bridges.enter, administrators=True, form=ClosureForm),
+    Page(method="GET", path="/admin/bridges/{id}", handler=bridges.show, administrators=True),
+    Page(method="POST", path="/admin/bridges/{id}/removal", handler=bridges.remove, administrators=True, form=PageForm),
     Page(method="GET", path="/admin/tokens", handler=tokens.listed, administrators=True),
     Page(method="POST", path="/admin/tokens", handler=tokens.make, administrators=True, form=tokens.TokenForm),
     Page(method="POST", path="/admin/tokens/{id}/link", handler=tokens.link, administrators=True, form=PageForm),
@@ -153,6 +161,7 @@ PAGES = (
         method="POST", path="/admin/tokens/{id}/revocation", handler=tokens.revoke, administrators=True, form=PageForm
     ),
     Page(method="GET", path="/admin/mails", handler=mails.failed, administrators=True, query=mails.MailsQuery),
+    Page(method="POST", path="/admin/mails/retry", handler=mails.retry_all, administrators=True, form=PageForm),
     Page(method="POST", path="/admin/mails/{id}/retry", handler=mails.retry, administrators=True, form=PageForm),
     Page(method="GET", path="/admin/audit", handler=audit.show, administrators=True, query=audit.AuditQuery, asks=True),
     Page(method="GET", path="/admin/audit/verification", handler=audit.verify, administrators=True),

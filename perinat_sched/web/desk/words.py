@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from perinat_sched.booking.session import CancellationCode, Status
-from perinat_sched.i18n import Message
+from perinat_sched.i18n import Message, say
+from perinat_sched.sites.network import Language
+from perinat_sched.storage.backup import HELD
 
 STATUSES: Mapping[Status, Message] = {
     "tentative": Message("To be confirmed"),
@@ -50,3 +52,10 @@ REPEATS: Mapping[str, Message] = {
     "dates": Message("on the days given below"),
     "rule": Message("by a rule of iCalendar"),
 }
+
+
+def failure(error: str | None, language: Language) -> str:
+    """Why a mail failed: what a restore did in our words, what the relay said in its own."""
+    if error == HELD:
+        return say(Message("held for review: the database was restored"), language)
+    return error or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from perinat_sched.i18n import Message
 from perinat_sched.sites.closures import Closure, Source
 from perinat_sched.sites.network import OpeningHours, Site
 from perinat_sched.web.desk import html
+from perinat_sched.web.desk.clocks import span
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.schemas.base import FIRST_YEAR, LAST_YEAR, QueryInt
 from perinat_sched.web.views import MINUTE
@@ -78,15 +79,9 @@ async def closures(visit: Visit[ClosuresQuery, None]) -> web.Response:
 
 def _told(visit: Visit[Any, Any], site: Site, closure: Closure, now: datetime) -> Told:
     """By the site's clock: as days where it is whole days."""
-    start, end = (zones.to_local(at, site.timezone) for at in (closure.interval.start, closure.interval.end))
-    if start.time() == end.time() == time():
-        first, last = (i18n.day(at, visit.language) for at in (start, end - timedelta(days=1)))
-    else:
-        place = i18n.place_of(site.timezone, visit.language, site.city)
-        first, last = (i18n.moment(at, visit.language, place) for at in (start, end))
-    span = i18n.say(Message("from {first} to {last}", first=first, last=last), visit.language)
+    place = i18n.place_of(site.timezone, visit.language, site.city)
     return Told(
-        when=first if first == last else span,
+        when=span(closure.interval, site.timezone, visit.language, place),
         reason=closure.reason,
         source=SOURCES[closure.source],
         past=closure.interval.end <= now,

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from http import HTTPStatus
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from perinat_sched import i18n, zones
 from perinat_sched.feeds.store import Feed, Reading, Scope, places
 from perinat_sched.feeds.subscription import LONGEST_LABEL
 from perinat_sched.i18n import Message
 from perinat_sched.people.access import Detail, FeedScope, may
 from perinat_sched.sites.network import Language
 from perinat_sched.web import reading
-from perinat_sched.web.desk import html
+from perinat_sched.web.desk import clocks, html
 from perinat_sched.web.desk.calendars import subscribing
 from perinat_sched.web.desk.calendars.subscribing import SHOWN, FeedPageQuery
 from perinat_sched.web.desk.once import once
@@ -39,7 +39,7 @@ LANGUAGES: Mapping[Language, Message] = {"fr": Message("in French"), "en": Messa
 class CalendarQuery(PageQuery):
     """What has just been done here."""
 
-    done: Literal["", "revoked"] = ""
+    done: Literal["", "named", "revoked"] = ""
 
 
 class FeedForm(PageForm):
@@ -56,11 +56,28 @@ class FeedForm(PageForm):
     key: str = Field(default="", max_length=60)  # the same form sent twice makes one address
 
 
+class NameForm(PageForm):
+    """What an address is to be called from now on; empty: by its place."""
+
+    label: str = Field(default="", max_length=4 * LONGEST_LABEL)
+    no_patient_data: Literal["", "yes"] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renaming:
+    """A new name that was refused, and why."""
+
+    id: str = ""
+    label: str = ""
+    wrongs: Wrongs = dataclass_field(default_factory=Wrongs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """A calendar in the list of one's own."""
 
     id: str
+    label: str
     name: str
     place: str
     shows: Sequence[Message]
@@ -100,6 +117,19 @@ async def create(visit: Visit[PageQuery, FeedForm]) -> web.Response:
     return html.see(visit.request, subscribing.path_of(secret, asked.alarm, asked.cancelled))
 
 
+async def rename(visit: Visit[PageQuery, NameForm]) -> web.Response:
+    """Call an address otherwise: calendar programs that follow its name show the new one."""
+    form, feed_id = visit.form, visit.path("id")
+    try:
+        await visit.services.feeds.rename(visit.actor, feed_id, form.label, form.no_patient_data == "yes")
+    except ABOUT_FORMS as error:
+        own, others = await _lines(visit)
+        refused = Renaming(id=feed_id, label=form.label, wrongs=Wrongs.told_by(error, visit.language))
+        new = FeedForm(language=visit.language)
+        return _page(visit, own, others, HTTPStatus.UNPROCESSABLE_ENTITY, form=new, renaming=refused)
+    return html.see(visit.request, "/calendar?done=named")
+
+
 async def revoke(visit: Visit[PageQuery, PageForm]) -> web.Response:
     await visit.services.feeds.revoke(visit.actor, visit.path("id"))
     return html.see(visit.request, "/calendar?done=revoked")
@@ -113,6 +143,7 @@ def _page(
     *,
     form: FeedForm,
     wrongs: Wrongs | None = None,
+    renaming: Renaming | None = None,
     done: str = "",
 ) -> web.Response:
     return html.respond(
@@ -123,6 +154,7 @@ def _page(
         others=others,
         form=form,
         wrongs=wrongs or Wrongs(),
+        renaming=renaming or Renaming(),
         done=done,
         choices=list(_choices(visit)),
         details=list(SHOWN.items()),
@@ -165,19 +197,17 @@ async def _lines(visit: Visit[Any, Any]) -> tuple[list[Line], list[Line]]:
 
 
 def _line(visit: Visit[Any, Any], feed: Feed, read: Reading | None) -> Line:
-    def moment(instant: Any) -> str:
-        return i18n.moment(zones.to_local(instant, visit.zone), visit.language)
-
     place = _name(visit, feed.scope, feed.of)
     kinds = visit.services.directory.kinds
     names = [kinds[code].name[visit.language] for code in feed.kinds if code in kinds]
     return Line(
         id=feed.id,
+        label=feed.label,
         name=feed.label or place,
         place=place,
         shows=[SHOWN[feed.detail], *([Message("Only: {kinds}.", kinds=", ".join(names))] if names else [])],
         language=LANGUAGES[feed.language],
-        since=moment(feed.created_at),
-        read=moment(read.at) if read else None,
+        since=clocks.moment(visit, feed.created_at),
+        read=clocks.moment(visit, read.at) if read else None,
         by=read.by if read else "",
     )

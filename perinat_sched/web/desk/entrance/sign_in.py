@@ -7,11 +7,10 @@ from http import HTTPStatus
 from aiohttp import web
 from pydantic import Field
 
-from perinat_sched import zones
 from perinat_sched.errors import FieldError, InvalidRequest
-from perinat_sched.i18n import moment
 from perinat_sched.people.sign_in import own_path
 from perinat_sched.web.desk import html
+from perinat_sched.web.desk.clocks import moment
 from perinat_sched.web.desk.door import cookie_name, let_in, let_out
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.schemas.base import Asked
@@ -93,8 +92,8 @@ async def account(visit: Visit[PageQuery, None]) -> web.Response:
         token=token,
         sites=places,
         networks=networks,
-        until=moment(zones.to_local(visit.who.until, visit.zone), visit.language),
-        token_until=moment(zones.to_local(token.expires_at, visit.zone), visit.language),
+        until=moment(visit, visit.who.until),
+        token_until=moment(visit, token.expires_at),
     )
 
 

@@ -36,6 +36,12 @@ class CancelForm(SeenForm):
     no_patient_data: Literal["", "true"] = ""
 
 
+class AnswerQuery(PageQuery):
+    """For which site, where one comes from its page."""
+
+    site: str = Field(default="", max_length=40)
+
+
 class AnswerForm(SeenForm):
     """What a site says to all dates, until a day, but for some."""
 
@@ -71,9 +77,9 @@ async def cancel(visit: Visit[PageQuery, CancelForm]) -> web.Response:
     return html.see(visit.request, address(done.series, "cancelled", done.changed, services.directory))
 
 
-async def ask_answer(visit: Visit[PageQuery, None]) -> web.Response:
+async def ask_answer(visit: Visit[AnswerQuery, None]) -> web.Response:
     whole = await visit.services.series.get(visit.actor, visit.path("id"))
-    return await _answer_page(visit, whole, AnswerForm())
+    return await _answer_page(visit, whole, AnswerForm(site=visit.query.site))
 
 
 async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:

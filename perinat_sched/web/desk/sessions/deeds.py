@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perinat_sched import i18n, zones
 from perinat_sched.booking.history import Deed, calls
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.i18n import Message, say
-from perinat_sched.web.desk.clocks import hour
+from perinat_sched.web.desk.clocks import hour, moment
 from perinat_sched.web.desk.page import Visit
 from perinat_sched.web.desk.words import ANSWERS
 
@@ -52,7 +51,7 @@ def told(visit: Visit[Any, Any], deed: Deed) -> Told:
     answer = ANSWERS.get(deed.answer or "", deed.answer)
     what = ACTIONS.get(deed.action, Message("changed"))
     return Told(
-        when=i18n.moment(zones.to_local(deed.at, visit.zone), language),
+        when=moment(visit, deed.at),
         who=deed.by or say(Message("the service itself"), language),
         what=say(Message(what.text, site=site.name if site else deed.site, answer=answer), language),
     )

@@ -19,12 +19,12 @@ from perinat_sched.i18n import Message
 from perinat_sched.notices.notice import NoticeView
 from perinat_sched.people.access import SiteRef, may
 from perinat_sched.web.desk import html
-from perinat_sched.web.desk.clocks import hour, noon
+from perinat_sched.web.desk.clocks import hour, moment, noon
 from perinat_sched.web.desk.page import PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal
 from perinat_sched.web.desk.sessions.deeds import call_list, told
 from perinat_sched.web.desk.stale import Stale, meanwhile, seen
-from perinat_sched.web.desk.words import ANSWERS, NOTICES, REASONS, STATES, STATUSES
+from perinat_sched.web.desk.words import ANSWERS, NOTICES, REASONS, STATES, STATUSES, failure
 from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.schemas.base import MOST_ITEMS, QueryDay
 from perinat_sched.web.views import View
@@ -220,11 +220,11 @@ def _mail(visit: Visit[Any, Any], notice: NoticeView) -> Mail:
     return Mail(
         id=notice.id,
         failed=notice.state == "failed",
-        error=(notice.last_error or "") if notice.state == "failed" else "",
+        error=failure(notice.last_error, visit.language) if notice.state == "failed" else "",
         kind=NOTICES[notice.kind],
         recipient=notice.recipient,
         state=STATES[notice.state],
-        when=_moment(visit, notice.sent_at or notice.due_at, visit.zone, None),
+        when=moment(visit, notice.sent_at or notice.due_at),
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from perinat_sched import i18n, zones
 from perinat_sched.availability.slots import Slot
 from perinat_sched.availability.store import EnteredClosure
-from perinat_sched.booking.closures import ClosureAsked, Hit
+from perinat_sched.booking.closures import REFERENCES, ClosureAsked, Hit, Scope
 from perinat_sched.booking.request import Changes
 from perinat_sched.errors import BookingRefused, InvalidRequest, NotFound, RevisionMismatch
 from perinat_sched.people.access import SiteRef, may
@@ -85,7 +85,7 @@ async def enter(visit: Visit[PageQuery, ClosureForm]) -> web.Response:
     form = visit.form
     site = chosen(visit, form.site)
     try:
-        closure, _ = await visit.services.closures.enter(visit.actor, _asked(form), once(visit, "POST /site/closures"))
+        closure, _ = await visit.services.closures.enter(visit.actor, asked(form), once(visit, "POST /site/closures"))
     except ABOUT_FORMS as error:
         mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), closure=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
@@ -135,17 +135,20 @@ async def remove(visit: Visit[PageQuery, RemovalForm]) -> web.Response:
     return html.see(visit.request, f"/site?site={_site(visit, closure).code}&done=removed")
 
 
-def _asked(form: ClosureForm) -> ClosureAsked:
-    scope, _, code = form.place.partition(":")
+def asked(form: ClosureForm, timezone: str | None = None) -> ClosureAsked:
+    """What a form of a closure asks for. Raises InvalidRequest without a first day."""
+    named, _, code = form.place.partition(":")
+    scope: Scope = next((scope for scope in REFERENCES if scope == named), "site")
     if not form.first:
         raise InvalidRequest.of("from", "This is required.")
     last = form.last or form.first
     return ClosureAsked(
-        scope="room" if scope == "room" else "site",
+        scope=scope,
         code=code,
         start=f"{form.first}T{form.first_at}" if form.first_at else form.first,
         until=f"{last}T{form.last_at}" if form.last_at else last,
         reason=form.reason,
+        timezone=timezone,
         no_patient_data=form.no_patient_data == "yes",
     )
 

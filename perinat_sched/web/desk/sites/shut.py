@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from perinat_sched import i18n, zones
 from perinat_sched.booking.session import Session
-from perinat_sched.i18n import Message, say
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import RoomRef, SiteRef, may
 from perinat_sched.sites.network import Language, Site
-from perinat_sched.web.desk.clocks import noon
+from perinat_sched.web.desk.clocks import span
 from perinat_sched.web.desk.page import Visit
-
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +49,8 @@ def shut(
     room = directory.rooms.get(code) if scope == "room" else None
     return Shut(
         id=closure_id,
-        when=_span(visit.language, interval, site),
+        when=span(interval, site.timezone, visit.language, place_of(visit.language, site)),
         place=room.name if room else site.name,
         reason=reason,
         may=may(visit.actor, "close", RoomRef(room.code) if room else SiteRef(site.code), directory),
     )
-
-
-def _span(language: Language, interval: Interval, site: Site) -> str:
-    start, end = (zones.to_local(instant, site.timezone) for instant in (interval.start, interval.end))
-    if zones.start_of_day(start.date(), site.timezone) != interval.start or (
-        zones.start_of_day(end.date(), site.timezone) != interval.end
-    ):
-        first, last = (i18n.moment(local, language, place_of(language, site)) for local in (start, end))
-    else:
-        first, last = (i18n.day(noon(day, site.timezone), language) for day in (start.date(), end.date() - DAY))
-    return first if first == last else say(Message("from {first} to {last}", first=first, last=last), language)

@@ -17,12 +17,15 @@ from perinat_sched.booking.store import SessionFilter
 from perinat_sched.errors import BookingRefused, NotFound, RevisionMismatch
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import RoomRef, SiteRef, may
+from perinat_sched.series.series import SeriesRefused
 from perinat_sched.sites.closures import Closure
 from perinat_sched.sites.network import Site
 from perinat_sched.web.desk import html, timetable
 from perinat_sched.web.desk.clocks import noon
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.refusal import Refusal, refusal
+from perinat_sched.web.desk.sites import many
+from perinat_sched.web.desk.sites.many import ManyForm
 from perinat_sched.web.desk.sites.shut import Shut, place_of, shut, when
 from perinat_sched.web.desk.stale import SeenForm, Stale, meanwhile, seen
 from perinat_sched.web.desk.words import ANSWERS
@@ -102,6 +105,7 @@ class Mistake:
     stale: Stale | None = None
     answer: AnswerForm | None = None
     closure: ClosureForm | None = None
+    series: str = ""  # of which the answer was for all dates
 
 
 async def show(visit: Visit[SiteQuery, None]) -> web.Response:
@@ -135,6 +139,34 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
         mistake = Mistake(refused=why, answer=form)
         return await page(visit, site.code, HTTPStatus.CONFLICT, mistake=mistake)
     visit.services.delivery.wake()
+    return html.see(visit.request, f"/site?site={site.code}&done=answered")
+
+
+async def answer_all(visit: Visit[PageQuery, ManyForm]) -> web.Response:
+    """One answer for all dates, or none where one of them speaks against it. Given twice, it is the same."""
+    form, services = visit.form, visit.services
+    site = chosen(visit, form.site)
+    try:
+        await services.series_upkeep.answer(
+            visit.actor,
+            form.series,
+            site.code,
+            form.answer,
+            None,
+            "",
+            until=None,
+            but=(),
+            sure=False,
+            sequence=form.sequence,
+        )
+    except RevisionMismatch:
+        mistake = Mistake(stale=Stale(), series=form.series)
+        return await page(visit, site.code, HTTPStatus.PRECONDITION_FAILED, mistake=mistake)
+    except SeriesRefused as refused:
+        why = await refusal(visit, refused.conflicts, (), refused.timezone)
+        mistake = Mistake(refused=why, series=form.series)
+        return await page(visit, site.code, HTTPStatus.CONFLICT, mistake=mistake)
+    services.delivery.wake()
     return html.see(visit.request, f"/site?site={site.code}&done=answered")
 
 
@@ -173,6 +205,7 @@ async def page(
     today = zones.to_local(services.clock(), site.timezone).date()
     last = timetable.monday(today) + timedelta(days=7 * WEEKS - 1)
     waiting = await services.enquiries.waiting(visit.actor, site.code, limit=MOST_ITEMS)
+    series = await many.waiting(visit, site, waiting)
     ahead = await services.enquiries.sessions(
         visit.actor, SessionFilter(site=site.code, first_day=today, last_day=last), after=None, limit=MOST_ITEMS
     )
@@ -186,10 +219,13 @@ async def page(
         sites=[(each.code, each.name) for each in _sites(visit).values()],
         clock=i18n.whose(noon(today, site.timezone), visit.language, place_of(visit.language, site)),
         waiting=[_entry(visit, site, session) for session in waiting],
+        series=series,
+        of_series={session.id: session.series for session in waiting},
         weeks=list(_weeks(visit, site, today, ahead.sessions, known)),
         entered=[shut(visit, site, each.interval, each.reason, each.id, each.scope, each.code) for each in entered],
         places=[*_places(visit, site)],
         mistake=mistake or Mistake(),
+        closing_wrongs=mistake.wrongs if mistake and mistake.closure else Wrongs(),
         closing=mistake.closure if mistake and mistake.closure else ClosureForm(place=f"site:{site.code}"),
         done=done,
         key=html.fresh_key(),

@@ -191,6 +191,7 @@ def _blocks(visit: Visit[Any, Any], place: Place, sessions: Iterable[Session], g
             detail=", ".join(names) if full else "",
             tentative=session.status == "tentative",
             session=session.id if full else None,
+            series=session.series if full else None,
         )
 
 
