@@ -57,6 +57,7 @@ FORMS: Mapping[str, Sent] = {
     "/series/{id}/dates": Sent(page="/series/{id}"),
     "/sessions/{id}/exception": Sent(page="/series/{series}"),
     "/site/answer": Sent(page="/site?site=calais", button="answer"),
+    "/site/series": Sent(page="/site?site=calais", button="answer"),
     "/site/closures": Sent(page="/site?site=calais", typed={"first": "2027-07-01", "reason": "Travaux"}),
     "/closures/{id}": Sent(typed={"to": "decline"}),
     "/closures/{id}/removal": Sent(page="/closures/{id}"),
@@ -64,10 +65,14 @@ FORMS: Mapping[str, Sent] = {
     "/unsubscribe/{token}": Sent(),
     "/unsubscribe/{token}/undo": Sent(page="/unsubscribe/{token}"),
     "/calendar": Sent(typed={"of": "site:calais", "label": "Bureau"}),
+    "/calendar/{id}/name": Sent(page="/calendar", typed={"label": "Secrétariat"}),
     "/calendar/{id}/revocation": Sent(page="/calendar"),
+    "/admin/bridges": Sent(typed={"place": "bridge:mcu-lille", "first": "2027-07-01", "reason": "Travaux"}),
+    "/admin/bridges/{id}/removal": Sent(page="/admin/bridges/{id}"),
     "/admin/tokens": Sent(typed={"name": "Zoé", "role": "coordinator", "sites": ["calais"]}),
     "/admin/tokens/{id}/link": Sent(page="/admin/tokens"),
     "/admin/tokens/{id}/revocation": Sent(),
+    "/admin/mails/retry": Sent(page="/admin/mails"),
     "/admin/mails/{id}/retry": Sent(page="/admin/mails"),
     "/admin/example": Sent(page="/admin"),
     "/admin/example/removal": Sent(page="/admin"),
@@ -145,8 +150,12 @@ class World:
             return {"id": (await self._feed())["id"]}
         if path.startswith("/admin/tokens/{id}"):
             return {"id": (await services.tokens.create(role="clinician", sites=["calais"], name="Zoé"))[1].id}
+        if path == "/admin/mails/retry":
+            await self._failed_mail()
         if path.startswith("/admin/mails/{id}"):
             return {"id": (await self._failed_mail())[1]}
+        if path.startswith("/admin/bridges/{id}"):
+            return {"id": await self._closure("bridge", "mcu-lille")}
         if path == "/sessions/{id}/exception":
             series = await self._series()
             session = series["occurrences"][0]["session"]
@@ -158,6 +167,9 @@ class World:
             return {"id": (await self._series())["id"]}
         if path.startswith("/closures/{id}"):
             return {"id": await self._closure()}
+        if path == "/site/series":
+            first, second = self._next_day(), self._next_day()
+            await self._series(start=f"{first:%Y-%m-%dT%H:%M}", dates=[f"{first:%Y-%m-%d}", f"{second:%Y-%m-%d}"])
         if path == "/site/answer":
             return {"id": await self._waiting()}
         if path.startswith("/sessions/{id}"):
@@ -197,11 +209,11 @@ class World:
         await self.admin("POST", f"/sessions/{blocked['id']}/cancellation", {})
         return str(made["id"])
 
-    async def _closure(self) -> str:
-        """Of Calais, on a day on which it takes part in a session of Lille."""
+    async def _closure(self, scope: str = "site", code: str = "calais") -> str:
+        """On a day on which Calais takes part in a session of Lille."""
         booked = await self._booked()
         day = booked["start"][:10]
-        asked = {"site": "calais", "from": day, "until": day, "reason": self._texts.get("reason", "Travaux")}
+        asked = {scope: code, "from": day, "until": day, "reason": self._texts.get("reason", "Travaux")}
         made = await self.admin("POST", "/closures", asked)
         return str(made.json["id"])
 

@@ -6,6 +6,7 @@ A bridge serves many networks, so its hours are told by the administrator's cloc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -82,7 +83,9 @@ async def show(visit: Visit[PageQuery, None]) -> web.Response:
 
 
 async def remove(visit: Visit[PageQuery, PageForm]) -> web.Response:
-    await visit.services.closures.remove(visit.actor, visit.path("id"))
+    """Take it back. Sent twice, the second is led to the same page."""
+    with suppress(NotFound):
+        await visit.services.closures.remove(visit.actor, visit.path("id"))
     return html.see(visit.request, f"{BRIDGES}?done=removed")
 
 

@@ -102,7 +102,7 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
 FIELDS: Mapping[str, Message] = {
     "kind": Message("Kind"),
     "start": Message("First date"),
-    "hour": Message("Hour"),
+    "hour": Message("Hour (by the clock of the series)"),
     "timezone": Message("Whose clock"),
     "duration_minutes": Message("Length in minutes"),
     "repeat": Message("Repeats"),
