@@ -23,6 +23,7 @@ class Connection(aiosqlite.Connection):
         super().__init__(connect, iter_chunk_size=64)
         self._thread.daemon = True  # a process that fails does not wait for it
         self._begin: str | None = None
+        self._asked = False  # since the last transaction ended
 
     def begin(self, statement: str) -> None:
         """Begin a transaction along with the next statement."""
@@ -33,7 +34,7 @@ class Connection(aiosqlite.Connection):
 
     async def visit(self, ask: Callable[[sqlite3.Cursor], object]) -> tuple[sqlite3.Cursor, list[Any]]:
         """Ask something in the thread; the cursor, closed, and all the rows."""
-        begin, self._begin = self._begin, None
+        begin, self._begin, self._asked = self._begin, None, True
 
         def asked() -> tuple[sqlite3.Cursor, list[Any]]:
             cursor = self._conn.cursor()
@@ -54,10 +55,11 @@ class Connection(aiosqlite.Connection):
         await self._end(super().rollback)
 
     async def _end(self, end: Callable[[], Any]) -> None:
-        """A transaction in which nothing was asked never began."""
-        if self._begin is None:
-            await end()
+        """A transaction in which nothing was asked never began; one whose end failed, or was given up, is still open."""
         self._begin = None
+        if self._asked:
+            await end()
+        self._asked = False
 
 
 class Cursor:
