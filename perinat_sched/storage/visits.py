@@ -55,7 +55,7 @@ class Connection(aiosqlite.Connection):
         await self._end(super().rollback)
 
     async def _end(self, end: Callable[[], Any]) -> None:
-        """A transaction in which nothing was asked never began; one whose end failed, or was given up, is still open."""
+        """A transaction in which nothing was asked never began; one whose end failed is still open."""
         self._begin = None
         if self._asked:
             await end()
