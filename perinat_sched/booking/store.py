@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Row,
     and_,
@@ -87,14 +86,17 @@ async def sessions_where(tx: Tx, condition: ColumnElement[bool], *, limit: int |
 
 
 async def sessions_of(tx: Tx, ids: Sequence[str]) -> list[Session]:
-    """The sessions of a few ids, likewise; the statements are put once, for feeds that look at one session anew."""
+    """The sessions of a few ids, likewise; one statement, put once, for feeds that look at one session anew."""
     rows = (await tx.execute(_OF_IDS, {"ids": ids})).all()
-    return _whole(rows, await tx.execute(_PARTS_OF_IDS, {"ids": ids}))
+    return _whole({row.id: row for row in rows}.values(), rows)
 
 
-_IDS: BindParameter[str] = bindparam("ids", expanding=True)
-_OF_IDS = select(sessions).where(sessions.c.id.in_(_IDS)).order_by("starts", "id")
-_PARTS_OF_IDS = select(participations).where(participations.c.session_id.in_(_IDS)).order_by("session_id", "position")
+_OF_IDS = (
+    select(sessions, participations)
+    .join(participations, participations.c.session_id == sessions.c.id)  # every session has its host's
+    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by("starts", "id", "position")
+)
 
 
 def _whole(rows: Iterable[Row[Any]], of_all: Iterable[Row[Any]]) -> list[Session]:
