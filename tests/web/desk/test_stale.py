@@ -195,7 +195,7 @@ async def test_a_change_of_a_series_names_what_somebody_else_changed(api: Api) -
     said = words(stale.body)
 
     assert stale.status == 412 and (await admin("GET", path)).json["title"] == "De Zoé"
-    assert "Titre | De Zoé | Zanzibar" in said and "Heure (à l’horloge de la série) | 15:00 | 16:00" in said
+    assert "Titre | De Zoé | Zanzibar" in said and "Heure (de l’horloge de la série) | 15:00 | 16:00" in said
     assert "Sites requis | CH de Calais | CH de Calais, CHU Sainte-Justine" in said
     mended = form_to(stale.body, "/change").sent("do", title="De Zoé", site=["calais"])
     assert mended["hour"] == ["16:00"] and (await visitor.post(f"{path}/change", mended)).status == 303
