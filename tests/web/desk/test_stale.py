@@ -191,13 +191,13 @@ async def test_a_change_of_a_series_names_what_somebody_else_changed(api: Api) -
     path = f"/series/{(await series(admin))['id']}"
     form = form_to((await visitor.get(f"{path}/change")).body, "/change")
     await admin("PATCH", path, {"title": "De Zoé", "required_sites": ["calais"]}, headers={"If-Match": "*"})
-    stale = await press(visitor, form, "do", hour="16:00")
+    stale = await press(visitor, form, "do", do="book", hour="16:00")
     said = words(stale.body)
 
     assert stale.status == 412 and (await admin("GET", path)).json["title"] == "De Zoé"
     assert "Titre | De Zoé | Zanzibar" in said and "Heure (de l’horloge de la série) | 15:00 | 16:00" in said
     assert "Sites requis | CH de Calais | CH de Calais, CHU Sainte-Justine" in said
-    mended = form_to(stale.body, "/change").sent("do", title="De Zoé", site=["calais"])
+    mended = form_to(stale.body, "/change").sent("do", do="book", title="De Zoé", site=["calais"])
     assert mended["hour"] == ["16:00"] and (await visitor.post(f"{path}/change", mended)).status == 303
     after = (await admin("GET", path)).json
     assert (after["title"], after["start"][11:16]) == ("De Zoé", "16:00")

@@ -51,7 +51,7 @@ FORMS: Mapping[str, Sent] = {
                                             "host": "lille", "do": "book", "title": TITLE}),
     "/series/import": Sent(button="do", typed={"plan": PLAN,
                                                "do": "book"}),
-    "/series/{id}/change": Sent(button="do", typed={"title": "Autre"}),
+    "/series/{id}/change": Sent(button="do", typed={"title": "Autre", "do": "book"}),
     "/series/{id}/cancellation": Sent(typed={"reason": "Grève"}),
     "/series/{id}/answer": Sent(typed={"site": "calais", "answer": "accepted"}),
     "/series/{id}/dates": Sent(page="/series/{id}"),
