@@ -214,7 +214,7 @@ def _import(given: argparse.Namespace, configured: Settings) -> None:
 
     async def run() -> Imported:
         async with app.opened(configured) as database:
-            importing = app.series_import_of(configured, database, utc_now)
+            importing = app.series_import_of(configured, app.enquiries_of(configured, database, utc_now))
             work = importing.try_out if given.dry_run else importing.book
             way: OnConflict = "leave_out" if given.leave_out else "refuse"
             operator = Actor(token="system", role="admin")  # noqa: S106 - whom the audit names

@@ -133,7 +133,16 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
     )
     upkeep = SeriesUpkeep(database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries)
     shelf = Shelf()
-    feeds = Feeds(database=database, directory=directory, clock=clock, public_url=settings.public_url, shelf=shelf)
+    key = secret_key(settings.secret_key_file)
+    signer = Signer(key)
+    feeds = Feeds(
+        database=database,
+        directory=directory,
+        clock=clock,
+        public_url=settings.public_url,
+        shelf=shelf,
+        signer=signer,
+    )
     publisher = Publisher(
         database=database,
         directory=directory,
@@ -147,8 +156,6 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             cancelled_days=settings.feed_cancelled_days,
         ),
     )
-    key = secret_key(settings.secret_key_file)
-    signer = Signer(key)
     unsubscribing = Unsubscribing(database=database, clock=clock, signer=signer, public_url=settings.public_url)
     mailer = mailer_of(settings.smtp_url, MAIL_FOLDER, sender=settings.mail_from)
     delivery = Delivery(
@@ -172,7 +179,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
             database=database, directory=directory, calendars=calendars, clock=clock, enquiries=enquiries
         ),
         series_upkeep=upkeep,
-        series_import=series_import_of(settings, database, clock),
+        series_import=series_import_of(settings, enquiries),
         history=History(database=database, directory=directory, clock=clock, enquiries=enquiries),
         closures=closures,
         feeds=feeds,
@@ -192,7 +199,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         writes=Limit(settings.writes_per_minute, time.monotonic),
         feed_reads=Limit(settings.feed_reads_per_minute, time.monotonic),
         sign_in_requests=Limit(SIGN_IN_REQUESTS_PER_MINUTE, time.monotonic),
-        metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally),
+        metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally, enquiries.refusals),
         clock=clock,
         course=Course(),
     )
@@ -214,14 +221,14 @@ def enquiries_of(settings: Settings, database: Database, clock: Clock) -> Enquir
     return Enquiries(database=database, directory=settings.directory, calendars=settings.calendars, clock=clock)
 
 
-def series_import_of(settings: Settings, database: Database, clock: Clock) -> SeriesImport:
+def series_import_of(settings: Settings, enquiries: Enquiries) -> SeriesImport:
     """What makes sessions of a spreadsheet."""
     return SeriesImport(
-        database=database,
+        database=enquiries.database,
         directory=settings.directory,
         calendars=settings.calendars,
-        clock=clock,
-        enquiries=enquiries_of(settings, database, clock),
+        clock=enquiries.clock,
+        enquiries=enquiries,
     )
 
 

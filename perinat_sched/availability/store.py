@@ -16,7 +16,7 @@ from perinat_sched.availability.ground import Ground, Hold
 from perinat_sched.intervals import Interval
 from perinat_sched.sites.closures import Calendars, Closure
 from perinat_sched.sites.network import Directory
-from perinat_sched.storage.database import Tx
+from perinat_sched.storage.database import Database, Tx
 from perinat_sched.storage.tables import closures, holds, resources, sessions
 
 LONGEST_HOLD = timedelta(days=3)  # no session lasts longer with its margins: bounds the look back in time
@@ -31,6 +31,15 @@ class EnteredClosure:
     code: str
     interval: Interval
     reason: str
+
+
+async def lock(
+    tx: Tx, *, database: Database, directory: Directory, sites: Iterable[str], networks: Iterable[str]
+) -> None:
+    """Keep the rooms of these sites and the networks' bridges from others until the transaction ends."""
+    rooms = [("room", room.code) for code in sites for room in directory.sites[code].rooms]
+    bridges = [("bridge", bridge.code) for network in networks for bridge in directory.bridges_of(network)]
+    await database.lock(tx, [database.resources[key] for key in (*rooms, *bridges)])
 
 
 async def ground(

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from perinat_sched.availability import store as ground_store
@@ -34,7 +35,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Action, Actor, SiteRef, may
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory
-from perinat_sched.storage import audit, idempotency
+from perinat_sched.storage import audit
 from perinat_sched.storage.database import Database, Tx
 from perinat_sched.storage.idempotency import StoredAnswer
 from perinat_sched.zones import Clock
@@ -54,7 +55,7 @@ class Bookings:
     clock: Clock
     enquiries: Enquiries
 
-    async def book(self, actor: Actor, asked: Asked, replay: Replay | None = None) -> Session | StoredAnswer:
+    async def book(self, actor: Actor, asked: Asked, replay: Replay[Session] | None = None) -> Session | StoredAnswer:
         """Book a session. With `replay`, what was answered before is answered again.
 
         Raises InvalidRequest and its kin with every wrong field.
@@ -64,22 +65,21 @@ class Bookings:
         refuse_unless_books(actor, new, self.directory)
         request = rules.Request(draft=new, before=None, own_sites=actor.sites, directory=self.directory, now=now)
 
-        async def work(tx: Tx) -> Session | StoredAnswer:
-            if replay and (stored := await idempotency.claim(tx, replay.key, now)):
-                return stored
+        async def act(tx: Tx) -> Session:
             place = await self._fit(tx, request.proposal(), new.interval)
             rules.refuse(request, place, new.override_reason)
             session = rules.booked(request, place, session_id=str(uuid.uuid4()), uid=f"{uuid.uuid4()}@perinat-sched")
             await store.add(tx, session, store.held_by(place), self.database.resources)
             await self._record(tx, actor, "session_booked", session)
-            if replay:
-                await idempotency.settle(tx, replay.key, replay.render(session))
             return session
+
+        async def work(tx: Tx) -> Session | StoredAnswer:
+            return await replay.once(tx, now, partial(act, tx)) if replay else await act(tx)
 
         try:
             return await self._write(work)
         except BookingRefused as refused:
-            if replay and (stored := await self._remember(replay, await replay.render_refusal(refused), now)):
+            if replay and (stored := await replay.refused(self.database, refused, now)):
                 return stored  # a twin of this request was answered meanwhile
             raise
 
@@ -115,11 +115,19 @@ class Bookings:
         return await self._write(work, session_id)
 
     async def cancel(
-        self, actor: Actor, session_id: str, code: CancellationCode, reason: str, *, sure: bool
+        self,
+        actor: Actor,
+        session_id: str,
+        code: CancellationCode,
+        reason: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Session:
         """Cancel a session, which frees its places; cancelling twice changes nothing.
 
-        `sure`: the caller says that the reason bears no patient data.
+        `sure`: the caller says that the reason bears no patient data. `sequence`: of the session as the caller knows
+        it; where it is another one since, nothing is done. Raises RevisionMismatch.
         """
         now = self._now()
         reason = checked_text("reason", reason, self.directory, sure=sure)
@@ -128,19 +136,21 @@ class Bookings:
             before = await self._locked(tx, actor, "change", session_id)
             if before.status == "cancelled":
                 return before
+            _refuse_changed(before, sequence)
             after = rules.cancelled(before, code, reason, now)
             return await self._save(tx, actor, "session_cancelled", before, after, NOTHING)
 
         return await self._write(work)
 
-    async def resume(self, actor: Actor, session_id: str) -> Session:
-        """Undo a cancellation: take the places again, or refuse."""
+    async def resume(self, actor: Actor, session_id: str, sequence: int | None = None) -> Session:
+        """Undo a cancellation: take the places again, or refuse. `sequence`: as for `cancel`."""
         now = self._now()
 
         async def work(tx: Tx) -> Session:
             before = await self._locked(tx, actor, "change", session_id)
             if before.status != "cancelled":
                 return before
+            _refuse_changed(before, sequence)
             request = rules.Request(
                 draft=draft(asked_again(before), self.directory, now, before=before, fresh=()),
                 before=before,
@@ -157,17 +167,29 @@ class Bookings:
         return await self._write(work, session_id)
 
     async def answer(
-        self, actor: Actor, session_id: str, site: str, answer: Answer, room: str | None, comment: str, *, sure: bool
+        self,
+        actor: Actor,
+        session_id: str,
+        site: str,
+        answer: Answer,
+        room: str | None,
+        comment: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Session:
         """A site accepts, declines or answers tentatively; accepting takes its place if it holds none.
 
-        The host cannot decline. `sure`: the caller says that the comment bears no patient data.
+        The host cannot decline. `sure`: the caller says that the comment bears no patient data. `sequence`: as for
+        `cancel`; the same answer given twice is the same.
         """
         now = self._now()
         comment = checked_text("comment", comment, self.directory, sure=sure)
 
         async def work(tx: Tx) -> Session:
             before = await self._locked(tx, actor, "answer", session_id, site)
+            if not answers.stands(before, site, answer, comment, room):
+                _refuse_changed(before, sequence)
             _refuse_cancelled(before)
             self._check_answer(before, site, answer, room)
             proposal = answers.standing(before, site, joining=answer != "declined", room=room, directory=self.directory)
@@ -208,9 +230,8 @@ class Bookings:
     async def _fit(self, tx: Tx, proposal: Proposal, interval: Interval, before: Session | None = None) -> Fit:
         """Lock what the proposal may take, then see how it fits."""
         sites = (*proposal.needed, *proposal.optional)
-        rooms = [("room", room.code) for site in sites for room in self.directory.sites[site].rooms]
-        bridges = [("bridge", bridge.code) for bridge in self.directory.bridges_of(proposal.network)]
-        await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
+        networks = [proposal.network]
+        await ground_store.lock(tx, database=self.database, directory=self.directory, sites=sites, networks=networks)
         ground = await ground_store.ground(
             tx,
             directory=self.directory,
@@ -218,7 +239,7 @@ class Bookings:
             now=self._now(),
             window=interval.widened(MARGIN, MARGIN),
             sites=sites,
-            networks=[proposal.network],
+            networks=networks,
             except_session=before.id if before else None,
         )
         return fit(ground, proposal, interval.start)
@@ -237,6 +258,8 @@ class Bookings:
         if after is before:
             return before
         await store.replace(tx, after, taken, self.database.resources)
+        if after.series and rules.shows_in_series(before, after, self.directory):
+            await store.count_series(tx, [after.series])
         await self._record(tx, actor, action, after, **details)
         return after
 
@@ -258,21 +281,19 @@ class Bookings:
             alternatives = await self.enquiries.alternatives(
                 refused.proposal, refused.after, refused.zone, except_session
             )
-            raise BookingRefused(refused.conflicts, alternatives, refused.zone) from None
+            told = BookingRefused(refused.conflicts, alternatives, refused.zone)
+            raise self.enquiries.refusals.counted(told) from None
         except GuardViolation as violation:
             raise Unavailable from violation
 
-    async def _remember(self, replay: Replay, answer: StoredAnswer, now: datetime) -> StoredAnswer | None:
-        async def work(tx: Tx) -> StoredAnswer | None:
-            stored = await idempotency.claim(tx, replay.key, now)
-            if stored is None:
-                await idempotency.settle(tx, replay.key, answer)
-            return stored
-
-        return await self.database.write(work)
-
     def _now(self) -> datetime:
         return self.clock().replace(microsecond=0)
+
+
+def _refuse_changed(session: Session, sequence: int | None) -> None:
+    """Raise RevisionMismatch where its hour, sites, rooms, link or status are no longer what the caller knows."""
+    if sequence is not None and session.sequence != sequence:
+        raise RevisionMismatch
 
 
 def _refuse_cancelled(session: Session) -> None:

@@ -63,6 +63,12 @@ def against_joining(before: Session, site: str, fit: Fit) -> list[Conflict]:
     return [conflict for conflict in fit.conflicts if conflict.site in concerned]
 
 
+def stands(before: Session, site: str, answer: Answer, comment: str, room: str | None) -> bool:
+    """Whether this is what the site has answered already."""
+    part = before.participation(site)
+    return part is not None and (part.answer, part.comment) == (answer, comment) and room in (None, part.room)
+
+
 def answered(
     before: Session, site: str, answer: Answer, comment: str, room: str | None, fit: Fit | None, now: datetime
 ) -> Session:

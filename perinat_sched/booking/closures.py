@@ -100,6 +100,12 @@ class Closures:
         async with self.database.read() as tx:
             return await ground_store.closures_after(tx, codes, self.clock())
 
+    async def of_bridges(self) -> list[EnteredClosure]:
+        """What people entered for bridges, and is not over yet; the earliest first."""
+        async with self.database.read() as tx:
+            found = await ground_store.closures_after(tx, list(self.directory.bridges), self.clock())
+        return [closure for closure in found if closure.scope == "bridge"]
+
     async def hits(self, actor: Actor, closure_id: str) -> tuple[EnteredClosure, list[Hit]]:
         """A closure of one's own, and the sessions to come that it falls on, as far as the caller sees them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from perinat_sched import zones
@@ -14,6 +14,7 @@ from perinat_sched.availability.ground import Ground
 from perinat_sched.availability.proposal import Proposal
 from perinat_sched.availability.slots import Search, Slot, SlotQuery, Survey
 from perinat_sched.booking import rules, slot_request, store
+from perinat_sched.booking.refusals import Refusals
 from perinat_sched.booking.request import Asked, draft
 from perinat_sched.booking.session import Draft, Session
 from perinat_sched.booking.slot_request import SlotsAsked
@@ -61,6 +62,7 @@ class Enquiries:
     directory: Directory
     calendars: Calendars
     clock: Clock
+    refusals: Refusals = field(default_factory=Refusals)  # of all that books, whoever asks for it
 
     def visible(self, actor: Actor, session: Session | None) -> Session:
         """The session, if there is one that the caller sees at least by kind and time."""

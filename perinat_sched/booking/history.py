@@ -14,7 +14,7 @@ from typing import Any
 from perinat_sched.booking import store
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.session import Session
-from perinat_sched.errors import Forbidden, NotFound
+from perinat_sched.errors import Forbidden, InvalidRequest, RevisionMismatch
 from perinat_sched.people import store as people_store
 from perinat_sched.people.access import Actor, may
 from perinat_sched.sites.network import Directory
@@ -56,14 +56,19 @@ class History:
             names = await people_store.names(tx, {row.actor for row in rows})
         return [_deed(row, names.get(row.actor)) for row in rows]
 
-    async def call(self, actor: Actor, session_id: str, site: str) -> None:
-        """Note that somebody rang a site; once, until the session changes."""
+    async def call(self, actor: Actor, session_id: str, site: str, sequence: int | None = None) -> None:
+        """Note that somebody rang a site; once, until the session changes.
+
+        `sequence`: of the session about which she rang. Raises RevisionMismatch where it is another one since.
+        """
 
         async def work(tx: Tx) -> None:
             session = self.enquiries.visible(actor, await store.lock_session(tx, session_id))
             self._check(actor, session)
             if session.participation(site) is None:
-                raise NotFound
+                raise InvalidRequest.of("site", "This site does not take part: choose one that does.")
+            if sequence is not None and session.sequence != sequence:
+                raise RevisionMismatch
             done = calls([_deed(row, row.actor) for row in await self._rows(tx, session)], session)
             if site in done:
                 return

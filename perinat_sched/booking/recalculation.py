@@ -20,7 +20,7 @@ import perinat_sched
 from perinat_sched import zones
 from perinat_sched.availability import store as ground_store
 from perinat_sched.availability.ground import Ground
-from perinat_sched.booking import store
+from perinat_sched.booking import rules, store
 from perinat_sched.booking.enquiries import MARGIN
 from perinat_sched.booking.ground_moves import Resettled, resettle
 from perinat_sched.booking.session import Session
@@ -143,10 +143,16 @@ class Recalculation:
         ]
         if changes:
             await store.replace_many(tx, changes, self.database.resources)
-        moved = [result.after for result in results if result.after.sequence != result.before.sequence]
-        await store.count_series(tx, (session.series for session in moved if session.series), now)
+        changed = [result for result in results if result.after is not result.before]
+        moved = {result.after.series for result in changed if result.after.sequence != result.before.sequence}
+        shown = {
+            result.after.series for result in changed
+            if rules.shows_in_series(result.before, result.after, self.directory)
+        }  # fmt: skip
+        await store.count_series(tx, (one for one in moved if one), moved_at=now)
+        await store.count_series(tx, (one for one in shown - moved if one))
         await store.stamp(tx, in_spell, zones.TZDATA_VERSION)
-        await self._record(tx, now, [result for result in results if result.after is not result.before])
+        await self._record(tx, now, changed)
         return Outcome.of(results)
 
     async def _record(self, tx: Tx, now: datetime, results: Sequence[Resettled]) -> None:

@@ -214,12 +214,17 @@ def hour(text: str, zone: str, fold: int | None, grid: int, now: datetime) -> tu
     return wall, zones.to_local(start, zone).fold, start
 
 
+def refuse_year(field_name: str, year: int, now: datetime) -> None:
+    """Raise InvalidRequest where nobody books: long ago, or in a far future."""
+    if not 2000 <= year <= now.year + YEARS_AHEAD:
+        raise InvalidRequest.of(field_name, "Choose a year between 2000 and {last}.", last=now.year + YEARS_AHEAD)
+
+
 def wall_time(text: str, zone: str, grid: int, now: datetime) -> tuple[datetime, datetime | None]:
     """The wall time in `zone` of a requested start, and the instant (UTC) where it is given as one."""
     given = instant("start", text)
     named = given or zones.parse_wall(text, "start")
-    if not 2000 <= named.year <= now.year + YEARS_AHEAD:
-        raise InvalidRequest.of("start", "Choose a year between 2000 and {last}.", last=now.year + YEARS_AHEAD)
+    refuse_year("start", named.year, now)
     wall = zones.to_local(given, zone).replace(tzinfo=None, fold=0) if given else named
     if wall.second or wall.microsecond or (wall.hour * 60 + wall.minute) % grid:
         raise InvalidRequest.of("start", "Sessions start at multiples of {grid} minutes.", grid=grid)

@@ -332,3 +332,13 @@ def warnings(session: Session, directory: Directory) -> list[tuple[WarningCode, 
         *(("optional-site-not-free", site) for site in without),
         *(("place-lost", place) for place in [*lost, *[None] * session.bridge_lost]),
     ]
+
+
+def shows_in_series(before: Session | None, after: Session, directory: Directory) -> bool:
+    """Whether a change of a date changes what is read of its series, too."""
+    return before is None or _shown_in_series(before, directory) != _shown_in_series(after, directory)
+
+
+def _shown_in_series(session: Session, directory: Directory) -> tuple[object, ...]:
+    noticed = warnings(session, directory)
+    return (session.status, session.recurrence, noticed, session.start if noticed else None)

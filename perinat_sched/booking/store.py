@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Row,
     and_,
@@ -87,14 +86,17 @@ async def sessions_where(tx: Tx, condition: ColumnElement[bool], *, limit: int |
 
 
 async def sessions_of(tx: Tx, ids: Sequence[str]) -> list[Session]:
-    """The sessions of a few ids, likewise; the statements are put once, for feeds that look at one session anew."""
+    """The sessions of a few ids, likewise; one statement, put once, for feeds that look at one session anew."""
     rows = (await tx.execute(_OF_IDS, {"ids": ids})).all()
-    return _whole(rows, await tx.execute(_PARTS_OF_IDS, {"ids": ids}))
+    return _whole({row.id: row for row in rows}.values(), rows)
 
 
-_IDS: BindParameter[str] = bindparam("ids", expanding=True)
-_OF_IDS = select(sessions).where(sessions.c.id.in_(_IDS)).order_by("starts", "id")
-_PARTS_OF_IDS = select(participations).where(participations.c.session_id.in_(_IDS)).order_by("session_id", "position")
+_OF_IDS = (
+    select(sessions, participations)
+    .join(participations, participations.c.session_id == sessions.c.id)  # every session has its host's
+    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by("starts", "id", "position")
+)
 
 
 def _whole(rows: Iterable[Row[Any]], of_all: Iterable[Row[Any]]) -> list[Session]:
@@ -111,7 +113,12 @@ async def session(tx: Tx, session_id: str) -> Session | None:
 
 
 async def lock_session(tx: Tx, session_id: str) -> Session | None:
-    """The session, kept from concurrent change until the transaction ends. On SQLite the writer is alone anyway."""
+    """The session, kept from concurrent change until the transaction ends. On SQLite the writer is alone anyway.
+
+    Its series before it, as everybody locks them: a change of the session may count there, too.
+    """
+    its_series = select(sessions.c.series).where(sessions.c.id == session_id).scalar_subquery()
+    await tx.execute(select(series.c.id).where(series.c.id == its_series).with_for_update())
     await lock_sessions(tx, sessions.c.id == session_id)
     return await session(tx, session_id)
 
@@ -315,13 +322,15 @@ async def stamp(tx: Tx, condition: ColumnElement[bool], tzdata_version: str) -> 
     await tx.execute(update(sessions).where(condition, other).values(tzdata_version=tzdata_version))
 
 
-async def count_series(tx: Tx, ids: Iterable[str], now: datetime) -> None:
-    """Count a change in series whose dates were changed from here: their rule says something else now.
+async def count_series(tx: Tx, ids: Iterable[str], *, moved_at: datetime | None = None) -> None:
+    """Count what changed of some dates in their series; `moved_at`: their rule says something else since then.
 
-    For who is alone in the database: everybody else locks a series before its sessions.
+    Everybody locks a series before its sessions; who does not is alone in the database.
     """
     if chosen := sorted(set(ids)):
-        counted = {"revision": series.c.revision + 1, "sequence": series.c.sequence + 1, "updated_at": now}
+        counted: dict[str, Any] = {"revision": series.c.revision + 1}
+        if moved_at is not None:
+            counted |= {"sequence": series.c.sequence + 1, "updated_at": moved_at}
         await tx.execute(update(series).where(series.c.id.in_(chosen)).values(**counted))
 
 

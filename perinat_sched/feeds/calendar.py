@@ -9,13 +9,14 @@ Clients are unforgiving: Google drops a whole feed for one bad fold. The numbers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
-from operator import attrgetter
-from typing import Literal
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple, Self
+from zlib import crc32
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration, vText, vUri
 
@@ -23,6 +24,7 @@ from perinat_sched import zones
 from perinat_sched.booking.session import Session, Status
 from perinat_sched.feeds import series_calendar, vtimezone
 from perinat_sched.feeds.face import Face, Viewpoint, face
+from perinat_sched.feeds.packing import Sheet
 from perinat_sched.feeds.series_calendar import Component, Shown
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.access import Detail
@@ -33,6 +35,7 @@ PRODID = "-//perinat-sched//calendar//EN"  # ASCII
 REFRESH = timedelta(hours=1)
 COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
 
+SHEET = 32  # pieces, about, that are compressed together
 KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
@@ -59,14 +62,22 @@ class Cover:
     organizer: str  # the scheduling mailbox, `a@b` or `Name <a@b>`
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
-    """A session's event, or a series' events, ready to be put between others: as long as nothing in them changes."""
+class Piece(NamedTuple):
+    """A session's event, or a series' events, ready to be put between others: as long as nothing in them changes.
+
+    In the order of their fields they stand in the calendar.
+    """
 
     start: datetime
     name: str  # the id of the session or of the series
     clocks: frozenset[vtimezone.Rules | None]  # the time zones it is written in; None: UTC
     text: bytes
+    opens: bool  # a sheet
+
+    @classmethod
+    def of(cls, start: datetime, name: str, clocks: Iterable[vtimezone.Rules | None], text: bytes) -> Self:
+        """Its name says whether a sheet begins with it: what comes or goes beside it moves no other sheet's edge."""
+        return cls(start, name, frozenset(clocks), text, crc32(name.encode()) % SHEET == 0)
 
 
 def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) -> Piece:
@@ -74,7 +85,7 @@ def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) 
     clock = vtimezone.clock(session.timezone, session.start, session.end)
     seen = face(session, directory, detail, cover.view)
     event = event_of(session, seen, clock, cover.organizer, cover.view.language)
-    return Piece(start=session.start, name=session.id, clocks=frozenset([clock]), text=event.to_ical())
+    return Piece.of(session.start, session.id, [clock], event.to_ical())
 
 
 def series_piece(
@@ -85,22 +96,28 @@ def series_piece(
     made = series_calendar.components(series, shown)
     text = b"".join(series_event(series, one, cover.organizer, cover.view.language).to_ical() for one in made)
     start = min(one.session.start for one in made)
-    return Piece(start=start, name=series.id, clocks=series_calendar.clocks_of(series, made), text=text)
+    return Piece.of(start, series.id, series_calendar.clocks_of(series, made), text)
+
+
+def sheets_of(cover: Cover, ordered: Sequence[Piece]) -> Iterator[Sheet]:
+    """A whole calendar: its pieces, which are in order, in sheets of about `SHEET`."""
+    # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
+    own = vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC")
+    clocks = frozenset([own]).union(*{each.clocks for each in ordered})
+    # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
+    # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
+    hint = cover.zone if None not in clocks else None
+    yield _opening(head_of("PUBLISH", cover.name, hint, cover.view.language), clocks)
+    edges = [at for at, each in enumerate(ordered) if each.opens]
+    for first, last in pairwise([0, *edges, len(ordered)]):
+        if first < last:
+            yield tuple([each.text for each in ordered[first:last]])
+    yield (END,)
 
 
 def feed_of(cover: Cover, pieces: Iterable[Piece]) -> bytes:
     """A whole calendar: its pieces by start."""
-    ordered = sorted(pieces, key=attrgetter("start", "name"))
-    # A calendar has at least one component (RFC 5545 § 3.6): the owner's clock. Nothing would wipe Thunderbird's.
-    clocks = {
-        vtimezone.rules(cover.zone) or vtimezone.rules("Etc/UTC"),
-        *(clock for each in ordered for clock in each.clocks),
-    }
-    # A hint that some follow too far: python's x-wr-timezone moves what is in UTC to that zone, and loses the second
-    # pass of a repeated hour. Where something is written in UTC, it is left out (ICS-17 is a SHOULD).
-    hint = cover.zone if None not in clocks else None
-    head = head_of("PUBLISH", cover.name, hint, cover.view.language)
-    return assembled(head, clocks, (each.text for each in ordered))
+    return b"".join(chain.from_iterable(sheets_of(cover, sorted(pieces))))
 
 
 def render_feed(cover: Cover, sessions: Iterable[tuple[Session, Detail]], directory: Directory) -> bytes:
@@ -140,9 +157,14 @@ def head_of(method: Method, name: str | None = None, zone: str | None = None, la
 
 
 def assembled(head: bytes, clocks: Iterable[vtimezone.Rules | None], events: Iterable[bytes]) -> bytes:
+    """A whole calendar."""
+    return b"".join([*_opening(head, clocks), *events, END])
+
+
+def _opening(head: bytes, clocks: Iterable[vtimezone.Rules | None]) -> tuple[bytes, ...]:
     """Time zones before the first event, one a TZID (ICS-11). `None`, a clock without rules, has no component."""
     zoned = sorted((clock for clock in clocks if clock), key=lambda clock: clock.zone)
-    return b"".join([head, *(clock.text.encode() for clock in zoned), *events, END])
+    return (head, *(clock.text.encode() for clock in zoned))
 
 
 def event_of(session: Session, seen: Face, clock: vtimezone.Rules | None, organizer: str, language: Language) -> Event:

@@ -8,16 +8,18 @@ reason: a session's own date would go back when it leaves the window, and some c
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from perinat_sched.feeds.packing import Place, Sheet, pack
 
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
@@ -86,10 +88,13 @@ class Edition:
 
     plain: bytes
     packed: bytes
+    sheets: Mapping[Place, bytes] = field(repr=False, compare=False)  # what it was packed from
 
     @classmethod
-    def of(cls, body: bytes) -> Self:
-        return cls(plain=body, packed=gzip.compress(body, compresslevel=1, mtime=0))
+    def of(cls, *sheets: Sheet, before: Edition | None = None) -> Self:
+        """The calendar of these sheets; what they share with the edition `before` is taken over."""
+        plain, packed, done = pack(sheets, before.sheets if before else {})
+        return cls(plain=plain, packed=packed, sheets=done)
 
     def facts(self) -> Facts:
         digest = hashlib.sha256(self.plain).hexdigest()[:DIGEST]

@@ -22,16 +22,15 @@ from perinat_sched.availability.store import entered_closures
 from perinat_sched.booking import store as booking_store
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Gone, InvalidRequest, NotFound, Unavailable
-from perinat_sched.feeds import calendar, freebusy, pieces, store
+from perinat_sched.feeds import calendar, freebusy, store
 from perinat_sched.feeds.calendar import Cover, Piece
 from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.face import Viewpoint
-from perinat_sched.feeds.pieces import Making
+from perinat_sched.feeds.pieces import Making, Wanted
 from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing
-from perinat_sched.feeds.store import Feed
+from perinat_sched.feeds.store import Feed, Found
 from perinat_sched.feeds.window import Window
 from perinat_sched.intervals import Interval
-from perinat_sched.people import store as people_store
 from perinat_sched.people.access import Actor, Detail, feed_detail
 from perinat_sched.series import store as series_store
 from perinat_sched.sites.closures import Calendars, Closure
@@ -93,8 +92,7 @@ class Publisher:
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""
         async with self.database.read() as tx:
-            feed, _ = await self._living(tx, address, self.clock())
-        return feed
+            return (await self._living(tx, (address, Options()), self.clock())).feed
 
     async def _kept(self, key: Key, asked: Asked, now: datetime) -> Kept:
         if self.shelf.ended(key[0]):
@@ -120,10 +118,10 @@ class Publisher:
 
     async def _asked(self, key: Key, kept: Kept | None, asked: Asked, now: datetime) -> Kept:
         """The variant as the database has it now."""
-        secret_hash, options = key
-        stamp = self.database.changes.stamp()
+        options, stamp = key[1], self.database.changes.stamp()
         async with asyncio.timeout(PATIENCE if kept else None), self.database.read() as tx:
-            feed, owner = await self._living(tx, secret_hash, now)
+            found = await self._living(tx, key, now)
+            feed, owner, recorded = found.feed, found.owner, found.recorded
             span = self.window.on(now.date())
             closed = await self._closed(tx, feed, span) if options.free_busy else ()
             looked_at = replace(feed, kinds=()) if options.free_busy else feed  # any kind of session takes a place
@@ -132,44 +130,47 @@ class Publisher:
             frame = _digest((self._making, _frame(feed, owner.actor), options.variant, repr(closed)))
             state = _digest((frame, listed))
             standing = Standing.of(feed, owner, stamp, now)
-            recorded = await store.edition(tx, feed.id, options.variant)
             if recorded is not None and recorded[0] == state:  # since when: it may have been otherwise meanwhile
                 known = Kept(standing=standing, state=state, frame=frame, facts=recorded[1])
                 if kept is not None and kept.state == state:
                     known = replace(kept, standing=standing, facts=recorded[1])
                 if known.answers.to(asked) is not None:
                     return known
-            wanted = pieces.wanted(listed)
+            wanted = Wanted.of(listed)
             ready = kept.pieces if kept is not None and kept.frame == frame else {}
-            missing = pieces.missing(wanted, ready)
+            missing = [session for name in wanted.missing(ready) for session in wanted.sessions(name)]
             if len(missing) > MANY:
                 sessions = await booking_store.sessions_where(tx, shown)
             else:
                 sessions = await booking_store.sessions_of(tx, missing) if missing else []
             series = await series_store.with_ids(tx, (session.series for session in sessions if session.series))
         cover = self._cover(feed, options)
-        if options.free_busy:
-            body = await asyncio.to_thread(self._free_busy, cover, feed, sessions, span, closed)
-            made, edition = EMPTY, Edition.of(body)
-        else:
-            making = self._making_of(cover, feed, owner.actor)
-            made = await asyncio.to_thread(making.made, wanted, ready, sessions, series)
-            edition = await asyncio.to_thread(lambda: Edition.of(calendar.feed_of(cover, made.values())))
-        facts = await self._recorded(feed.id, options.variant, state, edition.facts(), recorded, now)
+
+        def make() -> tuple[Mapping[str, Piece], Edition, Facts]:
+            before = kept.edition if kept is not None else None
+            if options.free_busy:
+                made, edition = EMPTY, Edition.of((self._free_busy(cover, feed, sessions, span, closed),))
+            else:
+                made = self._making_of(cover, feed, owner.actor).made(wanted, ready, sessions, series)
+                edition = Edition.of(*calendar.sheets_of(cover, list(made.values())), before=before)
+            return made, edition, edition.facts()
+
+        made, edition, facts = await asyncio.to_thread(make)
+        facts = await self._recorded(feed.id, options.variant, state, facts, recorded, now)
         return Kept(standing=standing, state=state, frame=frame, facts=facts, edition=edition, pieces=made)
 
-    async def _living(self, tx: Tx, secret_hash: str, now: datetime) -> tuple[Feed, people_store.TokenRow]:
-        """The feed at an address and its owner's token, both valid. Raises NotFound and Gone."""
-        feed = await store.by_hash(tx, secret_hash)
-        if feed is None:
+    async def _living(self, tx: Tx, key: Key, now: datetime) -> Found:
+        """What stands behind an address, valid. Raises NotFound and Gone."""
+        secret_hash, options = key
+        found = await store.find(tx, secret_hash, options.variant)
+        if found is None:
             raise NotFound
-        owner = await people_store.by_id(tx, feed.owner)
-        if feed.revoked_at is not None or owner is None or not owner.valid(now):
+        if found.feed.revoked_at is not None or not found.owner.valid(now):
             self.shelf.end(secret_hash)
             raise Gone
-        if feed.of not in store.places(feed.scope, self.directory):
+        if found.feed.of not in store.places(found.feed.scope, self.directory):
             raise NotFound  # it left the configuration: on 404 clients keep what they have
-        return feed, owner
+        return found
 
     async def _closed(self, tx: Tx, feed: Feed, span: Interval) -> tuple[Closure, ...]:
         """When the site or room of a feed cannot be booked: calendars, public holidays, what people entered."""

@@ -56,8 +56,8 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """Bytes of memory, about: pieces are as long as the plain edition together."""
-        return OVERHEAD + (2 * len(self.edition.plain) + len(self.edition.packed) if self.edition else 0)
+        """Bytes of memory, about: pieces are as long as the plain edition together, sheets as the packed one."""
+        return OVERHEAD + 2 * (len(self.edition.plain) + len(self.edition.packed) if self.edition else 0)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     false,
     func,
     insert,
@@ -27,10 +28,12 @@ from sqlalchemy import (
 from perinat_sched.booking import store as booking_store
 from perinat_sched.feeds.edition import Facts
 from perinat_sched.feeds.window import Window
+from perinat_sched.people import store as people_store
 from perinat_sched.people.access import Detail
+from perinat_sched.people.store import TokenRow
 from perinat_sched.sites.network import Directory, Language, Network, Room, Site
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, series, sessions
+from perinat_sched.storage.tables import feed_editions, feed_readings, feeds, participations, series, sessions, tokens
 
 Scope = Literal["site", "room", "network"]
 
@@ -90,10 +93,22 @@ async def add(tx: Tx, feed: Feed, hashed: str) -> None:
     )
 
 
-async def by_hash(tx: Tx, hashed: str) -> Feed | None:
-    """The feed with this hash (SHA-256, hexadecimal), revoked ones included."""
-    row = (await tx.execute(_BY_HASH, {"secret": hashed})).one_or_none()
-    return _feed(row) if row is not None else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What stands behind an address."""
+
+    feed: Feed
+    owner: TokenRow
+    recorded: tuple[str, Facts] | None  # what the variant was made from when last made (SHA-256); what is said of it
+
+
+async def find(tx: Tx, hashed: str, variant: str) -> Found | None:
+    """The feed with this hash (SHA-256, hexadecimal), revoked ones included. One statement: most rebuilds need no more
+    of all this than to see that it is as it was."""
+    row = (await tx.execute(_FIND, {"secret": hashed, "as_variant": variant})).one_or_none()
+    if row is None:
+        return None
+    return Found(feed=_feed(row), owner=people_store.read(row), recorded=None if row.state is None else _recorded(row))
 
 
 async def by_id(tx: Tx, feed_id: str) -> Feed | None:
@@ -104,6 +119,10 @@ async def by_id(tx: Tx, feed_id: str) -> Feed | None:
 async def of_owner(tx: Tx, owner: str | None) -> Sequence[Feed]:
     """The feeds that are not revoked, of one token or (None) of all, the oldest first."""
     return await _where(tx, and_(feeds.c.revoked_at.is_(None), feeds.c.owner == owner if owner else true()))
+
+
+async def rename(tx: Tx, feed_id: str, label: str) -> None:
+    await tx.execute(update(feeds).where(feeds.c.id == feed_id).values(label=label))
 
 
 async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
@@ -153,23 +172,15 @@ async def listed(tx: Tx, condition: ColumnElement[bool]) -> str:
 
 @lru_cache(maxsize=LATELY)
 def _listing(condition: ColumnElement[bool]) -> Select[tuple[str]]:
-    of_series = ":" + series.c.id + ":" + series.c.revision.cast(String)
-    entry = sessions.c.id + ":" + sessions.c.revision.cast(String) + func.coalesce(of_series, "")
-    found = (
-        select(entry.label("entry"))
-        .outerjoin_from(sessions, series, series.c.id == sessions.c.series)
-        .where(condition)
-        .order_by(sessions.c.id)
-        .subquery()
-    )
+    counted = select(series.c.revision.cast(String)).where(series.c.id == sessions.c.series).scalar_subquery()
+    date = ":" + sessions.c.series + ":" + func.coalesce(counted, "")
+    of_series = case((sessions.c.series.is_(None), ""), else_=date)
+    entry = sessions.c.id + ":" + sessions.c.revision.cast(String) + of_series
+    found = select(entry.label("entry")).where(condition).order_by(sessions.c.id).subquery()
     return select(func.aggregate_strings(found.c.entry, ","))
 
 
-async def edition(tx: Tx, feed_id: str, variant: str) -> tuple[str, Facts] | None:
-    """What a variant was made from when it was last made (SHA-256), and what is said of it."""
-    row = (await tx.execute(_EDITION, {"of_feed": feed_id, "as_variant": variant})).one_or_none()
-    if row is None:
-        return None
+def _recorded(row: Row[Any]) -> tuple[str, Facts]:
     return row.state, Facts(
         digest=row.digest, plain_bytes=row.plain_bytes, packed_bytes=row.packed_bytes, changed_at=row.changed_at
     )
@@ -208,10 +219,17 @@ def _dated(made: Facts, digest: str | None, changed_at: datetime | None, now: da
     return replace(made, changed_at=max(now.replace(microsecond=0), changed_at + timedelta(seconds=1)))
 
 
-_BY_HASH = select(feeds).where(feeds.c.hash == bindparam("secret"))
+_FEED = [column.label(f"feed_{column.name}") for column in feeds.c]
+_FIND = (
+    select(tokens, *_FEED, *(feed_editions.c[name] for name in ("state", *Facts.__slots__)))
+    .join_from(feeds, tokens, tokens.c.id == feeds.c.owner)
+    .outerjoin(
+        feed_editions, and_(feed_editions.c.feed == feeds.c.id, feed_editions.c.variant == bindparam("as_variant"))
+    )
+    .where(feeds.c.hash == bindparam("secret"))
+)
 _THIS = and_(feed_editions.c.feed == bindparam("of_feed"), feed_editions.c.variant == bindparam("as_variant"))
-_EDITION = select(feed_editions).where(_THIS)
-_LOCKED = _EDITION.with_for_update()
+_LOCKED = select(feed_editions).where(_THIS).with_for_update()
 _UPDATE = update(feed_editions).where(_THIS)
 _IF_KNOWN = _UPDATE.where(
     feed_editions.c.digest == bindparam("known_digest"), feed_editions.c.changed_at == bindparam("known_since")
@@ -236,7 +254,7 @@ async def record_readings(tx: Tx, found: Mapping[str, Reading]) -> None:
 
 
 async def _where(tx: Tx, condition: ColumnElement[bool]) -> Sequence[Feed]:
-    rows = await tx.execute(select(feeds).where(condition).order_by(feeds.c.created_at, feeds.c.id))
+    rows = await tx.execute(select(*_FEED).where(condition).order_by(feeds.c.created_at, feeds.c.id))
     return [_feed(row) for row in rows]
 
 
@@ -246,14 +264,14 @@ def _one(found: Iterable[Feed]) -> Feed | None:
 
 def _feed(row: Row[Any]) -> Feed:
     return Feed(
-        id=row.id,
-        owner=row.owner,
-        scope=row.scope,
-        of=row.of,
-        detail=row.detail,
-        label=row.label,
-        language=row.language,
-        kinds=tuple(row.kinds),
-        created_at=row.created_at,
-        revoked_at=row.revoked_at,
+        id=row.feed_id,
+        owner=row.feed_owner,
+        scope=row.feed_scope,
+        of=row.feed_of,
+        detail=row.feed_detail,
+        label=row.feed_label,
+        language=row.feed_language,
+        kinds=tuple(row.feed_kinds),
+        created_at=row.feed_created_at,
+        revoked_at=row.feed_revoked_at,
     )

@@ -11,6 +11,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from perinat_sched import texts
 from perinat_sched.booking.checks import Checks
@@ -21,9 +22,11 @@ from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.shelf import Shelf
 from perinat_sched.feeds.store import Feed, Scope
 from perinat_sched.people.access import Actor, Detail, FeedScope, may
+from perinat_sched.signing import Signer
 from perinat_sched.sites.network import Directory, Language
-from perinat_sched.storage import audit
+from perinat_sched.storage import audit, idempotency
 from perinat_sched.storage.database import Database, Tx
+from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
 from perinat_sched.zones import Clock
 
 LONGEST_LABEL = 100  # characters
@@ -39,6 +42,7 @@ class Feeds:
     clock: Clock
     public_url: str
     shelf: Shelf  # the publisher's
+    signer: Signer
 
     async def create(
         self,
@@ -50,9 +54,11 @@ class Feeds:
         language: Language,
         kinds: Sequence[str] = (),
         no_patient_data: bool = False,
+        key: IdempotencyKey | None = None,
     ) -> tuple[Feed, str]:
         """A new feed and the secret of its address, which is known this once.
 
+        With `key`, the same request sent twice makes one, and knows its address again: the database keeps no secret.
         Raises InvalidRequest (unknown codes, a text that cannot stand), HealthDataSuspected, and Forbidden for what
         is not the actor's to publish, whatever the detail.
         """
@@ -69,30 +75,61 @@ class Feeds:
         )
         if not may(actor, "feed", FeedScope(scope, of), self.directory):
             raise Forbidden
-        secret = secrets.token_urlsafe(32)
+        secret = self._secret(key) if key else secrets.token_urlsafe(32)
 
-        async def save(tx: Tx) -> None:
+        async def save(tx: Tx) -> Feed:
+            if key and (stored := await idempotency.claim(tx, key, feed.created_at)):
+                made = await store.by_id(tx, stored.body)
+                assert made is not None  # feeds are revoked, never removed
+                return made
             await store.add(tx, feed, hashed(secret))
             await self._record(tx, actor.token, "feed_created", feed)
+            if key:
+                await idempotency.settle(tx, key, StoredAnswer(status=HTTPStatus.CREATED, body=feed.id, headers={}))
+            return feed
 
-        await self.database.write(save)
-        return feed, secret
+        return await self.database.write(save), secret
+
+    def _secret(self, key: IdempotencyKey) -> str:
+        meant = "\0".join((key.token, key.route, key.key, key.fingerprint))
+        return self.signer.secret("feed", meant.encode())
 
     async def list_for(self, actor: Actor) -> Sequence[Feed]:
         """The actor's feeds that are not revoked, all of them for an administrator, the oldest first."""
         async with self.database.read() as tx:
             return await store.of_owner(tx, None if actor.role == "admin" else actor.token)
 
+    async def rename(self, actor: Actor, feed_id: str, label: str, no_patient_data: bool = False) -> None:
+        """Call a feed otherwise, from its next edition on; an empty label: by its place.
+
+        Raises NotFound for another's feed or one that is revoked, InvalidRequest, HealthDataSuspected.
+        """
+
+        async def save(tx: Tx) -> None:
+            feed = await self._own(tx, actor, feed_id)
+            if feed.revoked_at is not None:
+                raise NotFound
+            clean = self._checked(feed.scope, feed.of, label, (), no_patient_data)
+            if clean != feed.label:
+                await store.rename(tx, feed.id, clean)
+                await self._record(tx, actor.token, "feed_renamed", feed)
+
+        await self.database.write(save)
+
     async def revoke(self, actor: Actor, feed_id: str) -> None:
         """From now on the address answers 410; doing it twice changes nothing. Raises NotFound for another's feed."""
 
         async def save(tx: Tx) -> str | None:
-            feed = await store.by_id(tx, feed_id)
-            if feed is None or (actor.role != "admin" and feed.owner != actor.token):
-                raise NotFound
-            return await self._revoked(tx, actor.token, feed)
+            return await self._revoked(tx, actor.token, await self._own(tx, actor, feed_id))
 
         self._end(await self.database.write(save))
+
+    async def _own(self, tx: Tx, actor: Actor, feed_id: str) -> Feed:
+        """A feed of the actor's, revoked ones included; any, for an administrator. Raises NotFound."""
+        feed = await store.by_id(tx, feed_id)
+        if feed is None or (actor.role != "admin" and feed.owner != actor.token):
+            raise NotFound
+        return feed
 
     async def revoke_by_address(self, feed: Feed) -> None:
         """The same for whoever knows the address, which is all it takes to read it."""

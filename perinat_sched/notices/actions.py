@@ -13,7 +13,7 @@ from datetime import datetime
 from perinat_sched.booking.session import Session
 from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
 from perinat_sched.notices import enquiries_store, store
-from perinat_sched.notices.notice import NoticeView, Seen
+from perinat_sched.notices.notice import Notice, NoticeView, Seen
 from perinat_sched.people.access import Actor, SiteRef, may
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage import audit
@@ -82,6 +82,26 @@ class Notices:
             raise InvalidRequest.of("state", "Only a mail that has failed is sent again; this one has not.")
         if notice.expires_at <= now:
             raise InvalidRequest.of("state", "The time of this mail is over: it would help nobody. Ring the site.")
+        return NoticeView.of(await self._again(tx, actor, notice, session.id, now), session.timezone)
+
+    async def retry_all(self, actor: Actor) -> int:
+        """Every failed notice is due again whose time is not over: what a restore held back, a relay that was down.
+
+        For administrators. Returns how many. Raises Forbidden.
+        """
+        if actor.role != "admin":
+            raise Forbidden
+        now = self.clock()
+
+        async def work(tx: Tx) -> int:
+            found = await enquiries_store.failed_and_useful(tx, now)
+            for notice, session in found:
+                await self._again(tx, actor, notice, session, now)
+            return len(found)
+
+        return await self.database.write(work)
+
+    async def _again(self, tx: Tx, actor: Actor, notice: Notice, session: str, now: datetime) -> Notice:
         again = await enquiries_store.retry(tx, notice, now)
         await audit.record(
             tx,
@@ -90,6 +110,6 @@ class Notices:
             action="notice_retried",
             object_type="notice",
             object_id=notice.id,
-            details={"session": session.id, "kind": notice.kind, "attempts": notice.attempts},
+            details={"session": session, "kind": notice.kind, "attempts": notice.attempts},
         )
-        return NoticeView.of(again, session.timezone)
+        return again

@@ -82,6 +82,13 @@ async def locked(tx: Tx, notice_id: str) -> tuple[Notice | None, Session | None]
     return (notice_of(row), await booking.session(tx, row.session_id)) if row else (None, None)
 
 
+async def failed_and_useful(tx: Tx, now: datetime) -> list[tuple[Notice, str]]:
+    """The failed notices whose time is not over, each with its session, kept until the transaction ends."""
+    useful = and_(notices.c.state == "failed", notices.c.expires_at > now)
+    found = await tx.execute(select(notices).where(useful).order_by(notices.c.id).with_for_update())
+    return [(notice_of(row), row.session_id) for row in found]
+
+
 async def retry(tx: Tx, notice: Notice, now: datetime) -> Notice:
     """A failed notice is due again now."""
     again = replace(notice, state="due", try_at=now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from perinat_sched.people.access import Actor, Role
 from perinat_sched.sites.network import Language
@@ -101,16 +101,13 @@ async def by_hash(tx: Tx, hashed: str) -> TokenRow | None:
 
 async def by_id(tx: Tx, token_id: str) -> TokenRow | None:
     """The token with this id, whether or not it is still valid."""
-    return _token((await tx.execute(_BY_ID, {"token": token_id})).one_or_none())
-
-
-_BY_ID = select(tokens).where(tokens.c.id == bindparam("token"))  # asked whenever a feed is made
+    return _token((await tx.execute(select(tokens).where(tokens.c.id == token_id))).one_or_none())
 
 
 async def every(tx: Tx) -> Sequence[TokenRow]:
     """All tokens, the oldest first."""
     rows = await tx.execute(select(tokens).order_by(tokens.c.created_at, tokens.c.id))
-    return [_read(row) for row in rows]
+    return [read(row) for row in rows]
 
 
 async def names(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
@@ -128,10 +125,11 @@ async def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
 
 
 def _token(row: Row[tuple[object, ...]] | None) -> TokenRow | None:
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
-def _read(row: Row[tuple[object, ...]]) -> TokenRow:
+def read(row: Row[Any]) -> TokenRow:
+    """A token from the columns of `tokens`, in whatever row they stand."""
     return TokenRow(
         id=row.id,
         name=row.name,
@@ -152,7 +150,7 @@ def _read(row: Row[tuple[object, ...]]) -> TokenRow:
 async def with_address(tx: Tx, address: str) -> Sequence[TokenRow]:
     """The tokens tied to an address, valid or not; capitals do not matter."""
     query = select(tokens).where(func.lower(tokens.c.email) == address.lower())
-    return [_read(row) for row in await tx.execute(query.order_by(tokens.c.created_at, tokens.c.id))]
+    return [read(row) for row in await tx.execute(query.order_by(tokens.c.created_at, tokens.c.id))]
 
 
 async def ask(tx: Tx, request: LinkRequest) -> None:
@@ -252,7 +250,7 @@ async def sign_in(tx: Tx, hashed: str) -> SignInRow | None:
         return None
     return SignInRow(
         id=row.sign_in_id,
-        token=_read(row),
+        token=read(row),
         created_at=row.sign_in_created_at,
         seen_at=row.sign_in_seen_at,
         expires_at=row.sign_in_expires_at,

@@ -7,21 +7,22 @@ whole series; what is written goes in one statement a table. So the number of st
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
+from perinat_sched.booking import request as booking_request
 from perinat_sched.booking import store as booking
-from perinat_sched.errors import Forbidden, GuardViolation, InvalidRequest, Unavailable
+from perinat_sched.booking.replay import Replay
+from perinat_sched.errors import Forbidden, GuardViolation, Unavailable
 from perinat_sched.people.access import Actor, Subject, may
-from perinat_sched.series import recurrence, request, store
+from perinat_sched.series import copying, request, store
 from perinat_sched.series.base import Plan, SeriesBase, whole, wholes, window_of
 from perinat_sched.series.request import Asked, Dates
-from perinat_sched.series.series import WALL, Change, Series, SeriesRefused, Whole
-from perinat_sched.storage import idempotency
+from perinat_sched.series.series import Series, SeriesRefused, Whole
 from perinat_sched.storage.database import Tx
-from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
+from perinat_sched.storage.idempotency import StoredAnswer
 
 T = TypeVar("T")
 
@@ -45,30 +46,25 @@ class SeriesBookings(SeriesBase):
         async def work(tx: Tx) -> Plan:
             return await self._save(tx, actor, new, when)
 
-        plan = await self._written(work)
-        return self.judged(plan, verdict="booked", changed=_new(plan))
+        return self.booked(await self._written(work))
 
-    async def book_once(
-        self,
-        actor: Actor,
-        asked: Asked,
-        key: IdempotencyKey,
-        render: Callable[[Series, Sequence[Change]], StoredAnswer],
-    ) -> StoredAnswer:
-        """The same for a request that may be sent twice: what was answered before is answered again.
-
-        `render` writes the answer from the series and what was done. A refusal is not kept.
-        """
+    async def book_once(self, actor: Actor, asked: Asked, replay: Replay[Plan]) -> StoredAnswer:
+        """The same for a request that may be sent twice: what was answered before is answered again."""
         new, when = self._asked(actor, asked)
 
         async def work(tx: Tx) -> StoredAnswer:
-            if stored := await idempotency.claim(tx, key, new.created_at):
-                return stored
-            answer = render(new, _new(await self._save(tx, actor, new, when)))
-            await idempotency.settle(tx, key, answer)
-            return answer
+            return await replay.once(tx, new.created_at, lambda: self._save(tx, actor, new, when))
 
-        return await self._written(work)
+        try:
+            return await self._written(work)
+        except SeriesRefused as refused:
+            if stored := await replay.refused(self.database, refused, new.created_at):
+                return stored  # a twin of this request was answered meanwhile
+            raise
+
+    def booked(self, plan: Plan) -> Whole:
+        """What was booked, as its caller reads it."""
+        return self.judged(plan, verdict="booked", changed=plan.new)
 
     async def _save(self, tx: Tx, actor: Actor, new: Series, when: Dates) -> Plan:
         plan = await self._plan(tx, actor, new, when, lock=True)
@@ -86,14 +82,15 @@ class SeriesBookings(SeriesBase):
         except GuardViolation as violation:
             raise Unavailable from violation
         except _Refused as refused:
-            raise SeriesRefused(self.judged(refused.plan, verdict="bookable")) from None
+            told = SeriesRefused(self.judged(refused.plan, verdict="bookable"))
+            raise self.enquiries.refusals.counted(told) from None
 
     async def try_out(self, actor: Actor, asked: Asked) -> Whole:
         """The same verdicts, and nothing is booked: the dry run."""
         new, when = self._asked(actor, asked)
         async with self.database.read() as tx:
             plan = await self._plan(tx, actor, new, when, lock=False)
-        return self.judged(plan, verdict="bookable", changed=() if plan.refused else _new(plan))
+        return self.judged(plan, verdict="bookable", changed=() if plan.refused else plan.new)
 
     def _asked(self, actor: Actor, asked: Asked) -> tuple[Series, Dates]:
         series_id = str(uuid.uuid4())
@@ -116,6 +113,12 @@ class SeriesBookings(SeriesBase):
         async with self.database.read() as tx:
             return await whole(tx, await self.found(tx, actor, series_id))
 
+    async def several(self, actor: Actor, ids: Collection[str]) -> list[Series]:
+        """These series, without their dates, in this order, as far as the caller sees them in full."""
+        async with self.database.read() as tx:
+            found = await store.with_ids(tx, ids)
+        return [one for name in ids if (one := found.get(name)) and self.sight(actor, one) == "full"]
+
     async def page(self, actor: Actor, after: tuple[str, str] | None, limit: int) -> tuple[list[Whole], bool]:
         """The series the caller sees, by first date, then id; and whether there are more."""
         seen: list[Series] = []
@@ -134,25 +137,6 @@ class SeriesBookings(SeriesBase):
             old = await self.found(tx, actor, series_id)
         if not may(actor, "change", old.subject, self.directory):
             raise Forbidden
-        if old.rrule is None:
-            raise InvalidRequest.of("from", "Dates that were given one by one are not copied: give new ones.")
-        if last < first:
-            raise InvalidRequest.of("until", "This day is before the first.")
-        draft = old.session
-        rule = recurrence.fixed(recurrence.parse(old.rrule, draft.timezone), draft.wall_start)
-        end = datetime.combine(last, datetime.max.time().replace(microsecond=0))
-        rule = replace(rule, count=None, until=end)
-        start = recurrence.first(rule, datetime.combine(first, draft.wall_start.time()), end)
-        if start is None:
-            raise InvalidRequest.of("from", "No date of the series lies between these days: choose a longer time.")
-        asked = replace(request.asked_again(old), start=f"{start:{WALL}}", override_reason=None)
-        return Asked(
-            session=asked,
-            rrule=recurrence.written(rule, draft.timezone),
-            exclude_holidays_of=old.exclude_holidays_of,
-            on_conflict=old.on_conflict,
-        )
-
-
-def _new(plan: Plan) -> list[Change]:
-    return [(None, one.session) for one in plan.bookable if one.session]
+        for name, day in (("from", first), ("until", last)):
+            booking_request.refuse_year(name, day.year, self.now())
+        return copying.between(old, first, last)

@@ -15,7 +15,7 @@ from perinat_sched.booking import rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.enquiries import Enquiries
 from perinat_sched.booking.session import Session
-from perinat_sched.errors import Forbidden, GuardViolation, NotFound, Unavailable
+from perinat_sched.errors import Forbidden, GuardViolation, NotFound, RevisionMismatch, Unavailable
 from perinat_sched.intervals import Interval
 from perinat_sched.people.access import Action, Actor, Sight, SiteRef, may, sight
 from perinat_sched.series import store
@@ -50,8 +50,9 @@ class Plan:
         return any(one.conflicts and (strict or one.before) for one in self.placed)
 
     @property
-    def left_out(self) -> dict[datetime, Sequence[object]]:
-        return {one.recurrence: one.conflicts for one in self.placed if one.conflicts}
+    def new(self) -> list[Change]:
+        """What is done by it: the sessions that are booked."""
+        return [(None, one.session) for one in self.bookable if one.session]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +96,9 @@ class SeriesBase:
         """Everything that can touch these sites' sessions in a window; `lock`: nobody else takes it meanwhile."""
         known = [code for code in dict.fromkeys(sites) if code in self.directory.sites]
         if lock:
-            rooms = [("room", room.code) for code in known for room in self.directory.sites[code].rooms]
-            bridges = [("bridge", one.code) for network in networks for one in self.directory.bridges_of(network)]
-            await self.database.lock(tx, [self.database.resources[key] for key in (*rooms, *bridges)])
+            await ground_store.lock(
+                tx, database=self.database, directory=self.directory, sites=known, networks=networks
+            )
         ground = await ground_store.ground(
             tx,
             directory=self.directory,
@@ -148,10 +149,12 @@ class SeriesBase:
     def now(self) -> datetime:
         return self.clock().replace(microsecond=0)
 
-    async def record(self, tx: Tx, actor: Actor, action: str, series: Series, **details: object) -> None:
+    async def record(
+        self, tx: Tx, actor: Actor, action: str, series: Series, *, at: datetime | None = None, **details: object
+    ) -> None:
         await audit.record(
             tx,
-            at=series.updated_at,
+            at=at or series.updated_at,
             actor=actor.token,
             action=action,
             object_type="series",
@@ -159,9 +162,10 @@ class SeriesBase:
             details={"revision": series.revision, **details},
         )
 
-    async def locked(self, tx: Tx, series: Series) -> list[Session]:
-        """All sessions of a series, kept from concurrent change until the transaction ends."""
-        await booking.lock_sessions(tx, booking.of_series(series.id))
+    async def sessions(self, tx: Tx, series: Series, *, lock: bool) -> list[Session]:
+        """All sessions of a series; `lock`: kept from concurrent change until the transaction ends."""
+        if lock:
+            await booking.lock_sessions(tx, booking.of_series(series.id))
         return await booking.sessions_where(tx, booking.of_series(series.id))
 
     async def standing_of(self, tx: Tx, series: Series, sessions: Sequence[Session], *walls: datetime) -> Standing:
@@ -184,22 +188,31 @@ class SeriesBase:
         now: datetime,
         *,
         rule_changes: bool = False,
+        sequence: int | None = None,
+        left: store.LeftOut | None = None,
     ) -> Outcome:
-        """Write changed sessions and count the change of the series; nothing where nothing changed.
+        """Write changed sessions, and count what shows in the series; nothing where nothing changed.
 
-        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates.
+        `rule_changes`: what is true of the series as a whole is otherwise, not only of some dates. Else it is as old as
+        before, as where a date is changed alone: a calendar that does not show these dates stays as it is, to the
+        byte. `left`: the dates left out, where these become others. `sequence`: of the series as the caller knows it.
+        Raises RevisionMismatch where it is another one since.
         """
-        if not changes:
+        if not changes and left is None:
             return Outcome(plan=None, whole=await whole(tx, old))
-        new = replace(
-            old,
-            revision=old.revision + 1,
-            sequence=old.sequence + rule_changes,
-            updated_at=max(now, old.updated_at),
-        )
-        await store.replace(tx, new, await store.left_out_of(tx, old.id))
+        refuse_changed(old, sequence)
+        new = old
+        if (
+            rule_changes
+            or left is not None
+            or any(rules.shows_in_series(*change, self.directory) for change, _ in changes)
+        ):
+            new = replace(new, revision=old.revision + 1)
+        if rule_changes:
+            new = replace(new, sequence=old.sequence + 1, updated_at=max(now, old.updated_at))
+        await store.replace(tx, new, await store.left_out_of(tx, old.id) if left is None else left)
         await booking.replace_many(tx, [(after, taken) for (_, after), taken in changes], self.database.resources)
-        await self.record(tx, actor, action, new, sessions=len(changes))
+        await self.record(tx, actor, action, new, at=now, sessions=len(changes))
         return Outcome(plan=None, whole=await whole(tx, new, [change for change, _ in changes]))
 
     async def done(self, work: Callable[[Tx], Awaitable[Outcome]]) -> Whole:
@@ -208,8 +221,14 @@ class SeriesBase:
         except GuardViolation as violation:
             raise Unavailable from violation
         if outcome.plan is not None:
-            raise SeriesRefused(self.judged(outcome.plan, verdict="bookable"))
+            raise self.enquiries.refusals.counted(SeriesRefused(self.judged(outcome.plan, verdict="bookable")))
         return outcome.whole
+
+
+def refuse_changed(known: Series | Session, sequence: int | None) -> None:
+    """Raise RevisionMismatch where what is true of it as a whole is no longer what the caller knows."""
+    if sequence is not None and known.sequence != sequence:
+        raise RevisionMismatch
 
 
 def adopted(one: Placed, series: Series, now: datetime) -> Placed:

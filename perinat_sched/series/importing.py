@@ -113,7 +113,7 @@ class SeriesImport(SeriesBase):
             raise Unavailable from violation
         imported = await self._imported(asked, tried, known, "bookable" if refused else "booked")
         if refused:
-            raise ImportRefused(imported, asked.wishes[0].draft.timezone)
+            raise self.enquiries.refusals.counted(ImportRefused(imported, asked.wishes[0].draft.timezone))
         return imported
 
     async def try_out(self, actor: Actor, content: bytes, on_conflict: OnConflict, *, sure: bool) -> Imported:

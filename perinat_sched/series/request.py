@@ -62,8 +62,8 @@ def drafted(asked: booking.Asked, directory: Directory, now: datetime, *, fresh:
 def series(asked: Asked, directory: Directory, now: datetime, *, series_id: str, uid: str) -> Series:
     """A new series; its dates are not looked at yet. Raises InvalidRequest and its kin."""
     if (asked.rrule is None) == (asked.dates is None):
-        raise InvalidRequest.of("rrule", "Say when: give either rrule or dates, and not both.")
-    made = Series(
+        raise either_or()
+    return Series(
         id=series_id,
         uid=uid,
         revision=0,
@@ -78,13 +78,16 @@ def series(asked: Asked, directory: Directory, now: datetime, *, series_id: str,
         created_at=now,
         updated_at=now,
     )
-    if made.override and not made.session.override_reason:
-        raise InvalidRequest.of("override_reason", "Dates to override need a reason: give override_reason.")
-    return made
+
+
+def either_or() -> InvalidRequest:
+    return InvalidRequest.of("rrule", "Say when: give either rrule or dates, and not both.")
 
 
 def dates(of: Series, directory: Directory, calendars: Calendars) -> Dates:
     """The dates of a series, without what is excluded. Raises InvalidRequest where there is none, or too many."""
+    if of.override and not of.session.override_reason:
+        raise InvalidRequest.of("override_reason", "Dates to override need a reason: give override_reason.")
     start, zone = of.session.wall_start, of.session.timezone
     if of.rrule is not None:
         times = recurrence.expand(recurrence.parse(of.rrule, zone), start)
@@ -159,3 +162,10 @@ def asked_again(series: Series) -> booking.Asked:
         access_code=draft.access_code,
         override_reason=draft.override_reason,
     )
+
+
+def on_the_same_days(rule: str, before: Draft, after: Draft) -> str:
+    """A rule whose hour or zone becomes another one, and which names no other days for that."""
+    parsed = recurrence.parse(rule, before.timezone)
+    moved = recurrence.at_another_hour(parsed, before.wall_start.time(), after.wall_start.time())
+    return rule if (moved, before.timezone) == (parsed, after.timezone) else recurrence.written(moved, after.timezone)

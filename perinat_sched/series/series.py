@@ -27,7 +27,7 @@ class Series:
 
     id: str
     uid: str  # iCalendar's, shared by its sessions
-    revision: int  # counts what is done to the series as a whole: the ETag
+    revision: int  # counts whatever changes in what is read of it, its dates included: the ETag
     sequence: int = 0  # iCalendar's SEQUENCE of the rule: those of them that change when or where people meet
     session: Draft  # the one asked for, at the hour of the first occurrence
     fold: int | None  # what a repeated hour means; None: it was not said
@@ -87,11 +87,11 @@ class Whole:
 
     @property
     def status(self) -> Status:
-        """Cancelled when all is, confirmed when all that takes place is."""
+        """Cancelled when all is or nothing is left, confirmed when all that takes place is."""
         states = {one.session.status for one in self.occurrences if one.session and one.verdict == "booked"}
         alive = states - {"cancelled"}
         if not alive:
-            return "cancelled" if states else "tentative"
+            return "cancelled" if states or not self.occurrences else "tentative"
         return "confirmed" if alive == {"confirmed"} else "tentative"
 
 

@@ -6,24 +6,33 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from perinat_sched.booking import rules
+from perinat_sched.booking import answers, rules
 from perinat_sched.booking import store as booking
 from perinat_sched.booking.request import checked_text
 from perinat_sched.booking.session import Answer, CancellationCode, Session
 from perinat_sched.errors import InvalidRequest, NotFound
 from perinat_sched.people.access import Actor
-from perinat_sched.series import store
-from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, assembled, whole, window_of
+from perinat_sched.series import pairing, store
+from perinat_sched.series.base import Outcome, Plan, SeriesBase, adopted, assembled, refuse_changed, whole, window_of
 from perinat_sched.series.series import WALL, Series, Whole
 from perinat_sched.storage.database import Tx
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesUpkeep(SeriesBase):
-    """Raises NotFound, Forbidden, InvalidRequest, SeriesRefused."""
+    """Raises NotFound, Forbidden, InvalidRequest, SeriesRefused. Where the caller names the `sequence` that she knows,
+    of the series or of the session she speaks of, and it is another one since, nothing is done: RevisionMismatch."""
 
     async def cancel(
-        self, actor: Actor, series_id: str, since: str | None, code: CancellationCode, reason: str, *, sure: bool
+        self,
+        actor: Actor,
+        series_id: str,
+        since: str | None,
+        code: CancellationCode,
+        reason: str,
+        *,
+        sure: bool,
+        sequence: int | None = None,
     ) -> Whole:
         """Cancel what is still to come (`since`: from that date on). Cancelling twice changes nothing."""
         now = self.now()
@@ -31,9 +40,10 @@ class SeriesUpkeep(SeriesBase):
 
         async def work(tx: Tx) -> Outcome:
             old = await self.allowed(tx, actor, "change", series_id)
-            sessions = await self.locked(tx, old)
+            sessions = await self.sessions(tx, old, lock=True)
+            left = await store.left_out_of(tx, old.id)
             known = {f"{one.recurrence:{WALL}}" for one in sessions if one.recurrence}
-            known |= {f"{wall:{WALL}}" for wall in await store.left_out_of(tx, old.id)}
+            known |= {f"{wall:{WALL}}" for wall in left}
             if since is not None and since not in known:
                 raise InvalidRequest.of("from", "The series has no such date: take a recurrence_id of it.")
             ending = [
@@ -42,7 +52,13 @@ class SeriesUpkeep(SeriesBase):
                 and (since is None or f"{one.recurrence:{WALL}}" >= since)
             ]  # fmt: skip
             rows = [((one, rules.cancelled(one, code, reason, now)), ()) for one in ending]
-            return await self.wrote(tx, actor, "series_cancelled", old, rows, now, rule_changes=True)
+            forgone = _forgone(left, old, since, now, everything=not sessions)
+            if forgone:  # as dates that are excluded: no change of the rule books them
+                old = replace(old, exclude=(*old.exclude, *(f"{wall:%Y-%m-%d}" for wall in sorted(forgone))))
+            kept = {wall: why for wall, why in left.items() if wall not in forgone} if forgone else None
+            return await self.wrote(
+                tx, actor, "series_cancelled", old, rows, now, rule_changes=True, sequence=sequence, left=kept
+            )
 
         return await self.done(work)
 
@@ -58,6 +74,7 @@ class SeriesUpkeep(SeriesBase):
         until: date | None,
         but: Collection[str],
         sure: bool,
+        sequence: int | None = None,
     ) -> Whole:
         """One answer for every date to come, until a day (included, by the clock of the series), but for some."""
         now = self.now()
@@ -65,7 +82,7 @@ class SeriesUpkeep(SeriesBase):
 
         async def work(tx: Tx) -> Outcome:
             old = await self.allowed(tx, actor, "answer", series_id, site)
-            sessions = await self.locked(tx, old)
+            sessions = await self.sessions(tx, old, lock=True)
             known = {f"{one.recurrence:{WALL}}" for one in sessions}
             for position, text in enumerate(but):
                 if text not in known:
@@ -85,6 +102,8 @@ class SeriesUpkeep(SeriesBase):
             self._check_room(site, answer, room)
             if not asked:
                 return Outcome(plan=None, whole=await whole(tx, old))
+            if not all(answers.stands(one, site, answer, comment, room) for one in asked):
+                refuse_changed(old, sequence)
             return await self._answered(tx, actor, old, asked, site, answer, room, comment, now)
 
         return await self.done(work)
@@ -120,8 +139,10 @@ class SeriesUpkeep(SeriesBase):
         if known is None or known.site != site:
             raise InvalidRequest.of("room", "{site} has no room {room}.", site=site, room=repr(room))
 
-    async def book_later(self, actor: Actor, series_id: str, recurrence_id: str, reason: str | None) -> Session:
-        """Book a date that was left out."""
+    async def book_later(
+        self, actor: Actor, series_id: str, recurrence_id: str, reason: str | None, sequence: int | None = None
+    ) -> Session:
+        """Book a date that was left out. Booking it twice changes nothing."""
         now = self.now()
 
         async def work(tx: Tx) -> Outcome:
@@ -129,7 +150,12 @@ class SeriesUpkeep(SeriesBase):
             left = await store.left_out_of(tx, old.id)
             wall = next((one for one in left if f"{one:{WALL}}" == recurrence_id), None)
             if wall is None:
+                there = await booking.sessions_where(tx, booking.of_series(old.id))
+                same = [one for one in there if f"{one.recurrence:{WALL}}" == recurrence_id]
+                if sequence is not None and [one for one in same if one.status != "cancelled"]:
+                    return Outcome(plan=None, whole=assembled(old, same, {}))  # the form was sent before
                 raise InvalidRequest.of("recurrence_id", "This is none of the dates that were left out.")
+            refuse_changed(old, sequence)
             new = replace(old, revision=old.revision + 1, updated_at=now, on_conflict="refuse")
             if reason is not None:
                 new = replace(new, session=replace(new.session, override_reason=reason), override=(recurrence_id,))
@@ -157,7 +183,7 @@ class SeriesUpkeep(SeriesBase):
         assert session is not None
         return session
 
-    async def back_to_rule(self, actor: Actor, session_id: str) -> None:
+    async def back_to_rule(self, actor: Actor, session_id: str, sequence: int | None = None) -> None:
         """Take one occurrence back to what its series asks for. Raises NotFound where it is in none."""
         now = self.now()
 
@@ -181,9 +207,26 @@ class SeriesUpkeep(SeriesBase):
             placed = [adopted(planner.change(wall, session, lambda: old.on(wall), reason), old, now)]
             strict = replace(old, on_conflict="refuse")
             plan = Plan(series=strict, placed=placed, unmatched=(), standing=standing)
+            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
+            if rows or plan.refused:
+                refuse_changed(session, sequence)
             if plan.refused:
                 return Outcome(plan=plan, whole=Whole(series=old, occurrences=()))
-            rows = [((one.before, one.session), one.taken) for one in placed if one.session and one.changes]
             return await self.wrote(tx, actor, "series_restored", old, rows, now)
 
         await self.done(work)
+
+
+def _forgone(
+    left: store.LeftOut, series: Series, since: str | None, now: datetime, *, everything: bool
+) -> set[datetime]:
+    """The dates left out that nobody can book any more where a series ends: those to come, from a date on.
+
+    `everything`: of a series that was never booked on any date nothing stays, so that it is ended.
+    """
+    if everything and since is None:
+        return set(left)
+    return {
+        wall for wall in left
+        if pairing.to_come(wall, series, now) and (since is None or f"{wall:{WALL}}" >= since)
+    }  # fmt: skip

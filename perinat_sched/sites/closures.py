@@ -149,7 +149,7 @@ def _public_holidays(code: str, zone: str, year: int) -> tuple[Closure, ...]:
     days = holidays.country_holidays(country, subdiv=region or None, years=range(year - 1, year + 2), language=language)
     whole = Interval(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
     closures = (
-        Closure(interval=_local_day(day, zone), reason=name, source="public-holiday")
+        Closure(interval=_local_day(day, zone), reason=name.replace("'", "’"), source="public-holiday")
         for day, name in sorted(days.items())
     )
     return tuple(closure for closure in closures if closure.interval.overlaps(whole))

@@ -17,14 +17,14 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from perinat_sched.errors import Unavailable
 from perinat_sched.i18n import Message
-from perinat_sched.storage import failures, trips
+from perinat_sched.storage import failures, visits
 
 logger = logging.getLogger(__name__)
 
@@ -94,25 +94,31 @@ def _sqlite(file: Path) -> Engines:
 
 
 def _sqlite_engine(file: Path, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            file,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # the driver begins nothing itself
+            check_same_thread=False,  # one after the other, says `visits`
+        )
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    async def connected() -> Any:
+        return await visits.Connection(connect)
+
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{file}",
-        module=trips.Driver(),
-        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS},  # None: the driver begins nothing itself
+        async_creator=connected,
         pool_size=size,
         max_overflow=0,
         hide_parameters=True,  # what people typed never stands in an error, so never in a log
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
     @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
+    def on_begin(connection: Any) -> None:
+        connection.connection.driver_connection.begin(f"BEGIN {begin}")
 
     return engine
 

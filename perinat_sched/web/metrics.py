@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from perinat_sched.booking.recalculation import Outcome
+from perinat_sched.booking.refusals import Refusals
 from perinat_sched.notices.settling import Tally
 
 BUCKETS = Histogram.DEFAULT_BUCKETS  # seconds
@@ -24,14 +25,12 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 class Metrics:
     """Counters of one application, in a registry of their own."""
 
-    def __init__(self, version: str, tzdata: str, mails: Tally) -> None:
+    def __init__(self, version: str, tzdata: str, mails: Tally, refusals: Refusals) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._answers = _Answers()
         self._registry.register(self._answers)
-        self._refusals = prometheus_client.Counter(
-            "perinat_booking_refusals", "Refused bookings, by reason", ["code"], registry=self._registry
-        )
+        self._registry.register(_Refused(refusals))
         self._ground = prometheus_client.Counter(
             "perinat_ground_moved", "What a new ground did to booked sessions", ["what"], registry=self._registry
         )
@@ -41,9 +40,6 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self._answers.count(method, route, status, seconds)
-
-    def refused(self, code: str) -> None:
-        self._refusals.labels(code).inc()
 
     def ground_moved(self, outcome: Outcome) -> None:
         for what, count in asdict(outcome).items():
@@ -76,6 +72,19 @@ class _Answers(Collector):
         for route, within in self._within.items():
             times.add_metric([route], list(zip(LIMITS, accumulate(within), strict=True)), self._seconds[route])
         yield times
+
+
+class _Refused(Collector):
+    """Refused bookings, as the actions tell them."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        told = CounterMetricFamily("perinat_booking_refusals", "Refused bookings, by reason", labels=["code"])
+        for code, count in self._refusals.items():
+            told.add_metric([code], count)
+        yield told
 
 
 class _Mails(Collector):

@@ -90,10 +90,10 @@ def _identity(sent: str | None) -> str:
 
 async def _problem(request: web.Request, error: Exception, language: Language) -> web.Response:
     match error:
+        case BookingRefused() if desk.for_people(request):
+            return await desk.refused(request, error)
         case BookingRefused():
             services = request.app[SERVICES]
-            for conflict in error.conflicts:
-                services.metrics.refused(conflict.code)
             extensions = await refusals.extensions(services, request[CALLER], error, language)
             return problems.response(error, language, extensions)
         case PerinatError() if problems.type_of(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -14,6 +14,7 @@ from perinat_sched.web import problems
 from perinat_sched.web.route import Header, Media, Policy, Route
 from perinat_sched.web.routes import ROUTES
 from perinat_sched.web.schemas.operation import BookingRefusedProblem, InvalidRequestProblem, Problem
+from perinat_sched.web.schemas.series import SeriesOut
 from perinat_sched.web.schemas.sessions import SessionOut
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ ASKING = (
 ETAGS = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'
 HEADERS: dict[Header, Json] = {
     Header.IF_MATCH: {
-        "description": "The ETag of the session as it was read",
+        "description": "The ETag of the session or series as it was read",
         "schema": {"type": "string", "pattern": ETAGS, "examples": ['"0"']},
     },
     Header.IF_NONE_MATCH: {
@@ -155,8 +156,8 @@ def _responses(route: Route, references: Models) -> Iterator[tuple[int, Json]]:
             response = {"description": told.description, "content": {told.type: {}}}
         elif told is not None:
             response["content"] = {"application/json": {"schema": references[told, "serialization"]}}
-        if told is SessionOut:
-            response["headers"] = {"ETag": {"description": "The revision", "schema": {"type": "string"}}}
+        if headers := dict(_told_in_headers(route, told)):
+            response["headers"] = headers
         yield status, response
     for status in refusals(route) - route.answers.keys():
         problem = references[SPECIAL.get(status, Problem), "serialization"]
@@ -167,6 +168,14 @@ def _responses(route: Route, references: Models) -> Iterator[tuple[int, Json]]:
                 "content": {problems.CONTENT_TYPE: {"schema": problem}},
             },
         )
+
+
+def _told_in_headers(route: Route, told: object) -> Iterator[tuple[str, Json]]:
+    if told in (SessionOut, SeriesOut):
+        yield "ETag", {"description": "The revision", "schema": {"type": "string"}}
+    if route.locates:
+        for name in ("Location", "Content-Location"):
+            yield name, {"description": "The address of what is answered, if it is new", "schema": {"type": "string"}}
 
 
 def refusals(route: Route) -> set[int]:

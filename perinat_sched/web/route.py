@@ -72,6 +72,7 @@ class Route:
     body_optional: bool = False  # an empty body is an empty object
     headers: tuple[Header, ...] = ()
     answers: Mapping[int, type[Told] | Media | None]  # None: no body
+    locates: bool = False  # may answer 200 with what has another address
     refuses: tuple[int, ...] = ()  # besides what follows from token, body and query
 
     @property

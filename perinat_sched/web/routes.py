@@ -130,6 +130,7 @@ SERIES = (
         method="POST", path=f"{API}/series", handler=series.book,
         summary="Book a series, all of it or none; with `dry_run`, a verdict for each date and nothing is booked",
         policy=Policy.BOOKS, query=series_schemas.DryRun, body=series_schemas.SeriesRequest,
+        headers=(Header.IDEMPOTENCY_KEY,),
         answers={200: series_schemas.SeriesOut, 201: series_schemas.SeriesOut}, refuses=(409,),
     ),
     Route(
@@ -140,12 +141,15 @@ SERIES = (
     Route(
         method="GET", path=f"{API}/series/{{id}}", handler=series.read,
         summary="A series with all its dates",
-        policy=Policy.SEES_SESSION, answers={200: series_schemas.SeriesOut},
+        policy=Policy.SEES_SESSION, headers=(Header.IF_NONE_MATCH,),
+        answers={200: series_schemas.SeriesOut, 304: None},
     ),
     Route(
         method="PATCH", path=f"{API}/series/{{id}}", handler=series.change,
-        summary="Change all that is still to come; with `from`, this and the following",
-        policy=Policy.CHANGES_SESSION, body=series_schemas.SeriesPatch, headers=(Header.IF_MATCH,),
+        summary="Change all that is still to come; with `from`, this and the following, as a new series with an "
+        "address of its own; with `dry_run`, a verdict for each date and nothing is changed",
+        policy=Policy.CHANGES_SESSION, query=series_schemas.DryRun, body=series_schemas.SeriesPatch,
+        headers=(Header.IF_MATCH,), locates=True,
         answers={200: series_schemas.SeriesOut}, refuses=(409, 412, 428),
     ),
     Route(

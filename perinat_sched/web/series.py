@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +11,11 @@ from aiohttp import web
 from perinat_sched.booking.request import Asked, checked_text
 from perinat_sched.booking.request import Changes as SessionChanges
 from perinat_sched.series import recurrence, request
+from perinat_sched.series.base import Plan
 from perinat_sched.series.changes import Changes
 from perinat_sched.series.series import WALL, Series, Whole
-from perinat_sched.web import refusals
+from perinat_sched.storage.idempotency import StoredAnswer
+from perinat_sched.web import reading, refusals, replays
 from perinat_sched.web.call import Call, answer
 from perinat_sched.web.schemas.base import NoQuery, Paging
 from perinat_sched.web.schemas.series import (
@@ -33,13 +36,26 @@ OF_THE_SERIES = ("rrule", "dates", "exclude", "exclude_holidays_of", "on_conflic
 
 
 async def book(call: Call[DryRun, SeriesRequest]) -> web.Response:
-    asked = _asked(call.body)
+    asked, replay = _asked(call.body), replays.replay(call, "POST /series", partial(_booked, call))
     if call.query.dry_run:
         return await told(call, await call.services.series.try_out(call.actor, asked), proposed=True)
-    booked = await call.services.series.book(call.actor, asked)
+    series = call.services.series
+    if replay is None:
+        kept = await _told_of_booked(call, await series.book(call.actor, asked))
+    else:
+        kept = await series.book_once(call.actor, asked, replay)
     call.services.delivery.wake()
-    location = {"Location": f"/api/v1/series/{booked.series.id}"}
-    return await told(call, booked, status=HTTPStatus.CREATED, headers=location)
+    return replays.sent(kept)
+
+
+async def _booked(call: Call[DryRun, SeriesRequest], plan: Plan) -> StoredAnswer:
+    return await _told_of_booked(call, call.services.series.booked(plan))
+
+
+async def _told_of_booked(call: Call[DryRun, SeriesRequest], booked: Whole) -> StoredAnswer:
+    view = await _view(call, [booked])
+    headers = {"Location": address(booked.series), **etag_of(booked.series)}
+    return replays.stored(view.series(booked), HTTPStatus.CREATED, headers)
 
 
 async def listed(call: Call[Paging, None]) -> web.Response:
@@ -53,19 +69,28 @@ async def listed(call: Call[Paging, None]) -> web.Response:
 
 
 async def read(call: Call[NoQuery, None]) -> web.Response:
-    return await told(call, await call.services.series.get(call.actor, call.path("id")))
+    whole = await call.services.series.get(call.actor, call.path("id"))
+    etag = etag_of(whole.series)
+    if reading.none_match(call.request, str(whole.series.revision)):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=etag)
+    return await told(call, whole, headers=etag)
 
 
-async def change(call: Call[NoQuery, SeriesPatch]) -> web.Response:
+async def change(call: Call[DryRun, SeriesPatch]) -> web.Response:
+    """Change a series, or (`dry_run`) say what would become of each date."""
+
     async def present() -> int:
         return (await call.services.series.get(call.actor, call.path("id"))).series.revision
 
-    revision = await expected(call, present)
+    series_id, revision = call.path("id"), await expected(call, present)
     given = fields_of(call.body)
     since = given.pop("since", None)
     own = {name: given.pop(name) for name in OF_THE_SERIES if name in given}
     changes = Changes(session=SessionChanges(**given), **own)
-    changed = await call.services.series_changes.change(call.actor, call.path("id"), revision, changes, since)
+    if call.query.dry_run:
+        tried = await call.services.series_changes.try_out(call.actor, series_id, revision, changes, since)
+        return await told(call, tried, proposed=tried.series.id != series_id)
+    changed = await call.services.series_changes.change(call.actor, series_id, revision, changes, since)
     return await _changed(call, changed)
 
 
@@ -117,22 +142,24 @@ async def copy(call: Call[NoQuery, CopyRequest]) -> web.Response:
 
 
 async def _changed(call: Call[Any, Any], whole: Whole) -> web.Response:
+    """What was done to the series of the address, or the new one that begins where it ends, with its own address."""
     call.services.delivery.wake()
-    return await told(call, whole)
+    headers = etag_of(whole.series)
+    if whole.series.id != call.path("id"):
+        headers |= {"Location": address(whole.series), "Content-Location": address(whole.series)}
+    return await told(call, whole, headers=headers)
 
 
 async def told(
-    call: Call[Any, Any],
-    whole: Whole,
-    *,
-    status: int = HTTPStatus.OK,
-    headers: dict[str, str] | None = None,
-    proposed: bool = False,
+    call: Call[Any, Any], whole: Whole, *, headers: dict[str, str] | None = None, proposed: bool = False
 ) -> web.Response:
     """A series as its caller reads it; one that is only proposed has no address yet."""
     view = await _view(call, [whole])
-    etag = {} if proposed else etag_of(whole.series)
-    return answer(view.series(whole, proposed=proposed), status=status, headers={**(headers or {}), **etag})
+    return answer(view.series(whole, proposed=proposed), headers=headers)
+
+
+def address(series: Series) -> str:
+    return f"/api/v1/series/{series.id}"
 
 
 def etag_of(series: Series) -> dict[str, str]:

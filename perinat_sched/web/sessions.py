@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -12,14 +11,13 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from perinat_sched.booking.replay import Replay
 from perinat_sched.booking.request import Asked, Changes
 from perinat_sched.booking.session import Session
 from perinat_sched.booking.store import SessionFilter as Wanted
-from perinat_sched.errors import BookingRefused, InvalidRequest, RevisionRequired
-from perinat_sched.storage.idempotency import IdempotencyKey, StoredAnswer
-from perinat_sched.web import problems, reading, refusals
-from perinat_sched.web.call import Call, answer, written_out
+from perinat_sched.errors import InvalidRequest, RevisionRequired
+from perinat_sched.storage.idempotency import StoredAnswer
+from perinat_sched.web import reading, replays
+from perinat_sched.web.call import Call, answer
 from perinat_sched.web.schemas.base import NoQuery
 from perinat_sched.web.schemas.sessions import (
     AnswerRequest,
@@ -35,12 +33,10 @@ NO_REVISION = -1  # no session ever has it
 
 
 async def book(call: Call[NoQuery, SessionRequest]) -> web.Response:
-    key = reading.idempotency_key(call.request)
-    done = await call.services.bookings.book(
-        call.actor, Asked(**fields_of(call.body)), _replay(call, key) if key else None
-    )
+    replay = replays.replay(call, "POST /sessions", partial(_booked, call))
+    done = await call.services.bookings.book(call.actor, Asked(**fields_of(call.body)), replay)
     call.services.delivery.wake()
-    return _sent(done if isinstance(done, StoredAnswer) else _booked(call, done))
+    return replays.sent(done if isinstance(done, StoredAnswer) else await _booked(call, done))
 
 
 async def listed(call: Call[SessionFilter, None]) -> web.Response:
@@ -149,38 +145,6 @@ async def expected(call: Call[Any, Any], present: Callable[[], Awaitable[int]]) 
     return revision if tags is None or str(revision) in tags else NO_REVISION
 
 
-# The answer to a booking is kept under its Idempotency-Key as it went out, so it is written before it is sent.
-
-
-def _replay(call: Call[NoQuery, SessionRequest], key: str) -> Replay:
-    meant = call.body.model_dump_json(by_alias=True)
-    return Replay(
-        key=IdempotencyKey.of(call.actor.token, "POST /sessions", key, meant),
-        render=partial(_booked, call),
-        render_refusal=partial(_refused, call),
-    )
-
-
-def _booked(call: Call[NoQuery, SessionRequest], session: Session) -> StoredAnswer:
-    return StoredAnswer(
-        status=HTTPStatus.CREATED,
-        body=written_out(_view(call).session(session)),
-        headers={
-            "Content-Type": "application/json",
-            "Location": f"/api/v1/sessions/{session.id}",
-            **_etag(session),
-        },
-    )
-
-
-async def _refused(call: Call[NoQuery, SessionRequest], refused: BookingRefused) -> StoredAnswer:
-    extensions = await refusals.extensions(call.services, call.actor, refused, call.language)
-    return StoredAnswer(
-        status=problems.type_of(refused).status,
-        body=json.dumps(problems.document(refused, call.language, extensions), ensure_ascii=False),
-        headers={"Content-Type": problems.CONTENT_TYPE, "Content-Language": call.language},
-    )
-
-
-def _sent(stored: StoredAnswer) -> web.Response:
-    return web.Response(status=stored.status, body=stored.body.encode(), headers=stored.headers)
+async def _booked(call: Call[NoQuery, SessionRequest], session: Session) -> StoredAnswer:
+    headers = {"Location": f"/api/v1/sessions/{session.id}", **_etag(session)}
+    return replays.stored(_view(call).session(session), HTTPStatus.CREATED, headers)

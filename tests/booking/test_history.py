@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from perinat_sched.booking.history import CALLED, History, calls
-from perinat_sched.errors import Forbidden, NotFound
+from perinat_sched.errors import Forbidden, InvalidRequest, NotFound
 from perinat_sched.people.access import Actor
 from perinat_sched.people.actions import Tokens
 from tests.booking.conftest import ADMIN, OF_CALAIS, OF_LILLE, Office
@@ -63,7 +63,7 @@ async def test_both_are_for_those_who_may_change_the_session(office: Office) -> 
     for actor, session, site, error in (
         (OF_CALAIS, booked.id, "calais", Forbidden),
         (OF_NOBODY, booked.id, "calais", NotFound),
-        (OF_LILLE, booked.id, "roubaix", NotFound),
+        (OF_LILLE, booked.id, "roubaix", InvalidRequest),
         (OF_LILLE, "nothing", "calais", NotFound),
     ):
         with pytest.raises(error):

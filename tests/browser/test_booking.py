@@ -31,8 +31,8 @@ async def coordinator(api: Api, browser: Browser) -> Reader:
     return reader
 
 
-async def test_one_signs_in_finds_a_slot_books_it_and_is_on_its_page(api: Api, browser: Browser) -> None:
-    """Back and reload book nothing again."""
+async def test_one_signs_in_finds_a_slot_books_it_and_takes_the_calendar_along(api: Api, browser: Browser) -> None:
+    """Sign in → find → book → feed. Back and reload book nothing again."""
     reader = await coordinator(api, browser)
     page = reader.page
     await reader.press("link", "Trouver et réserver")
@@ -55,6 +55,14 @@ async def test_one_signs_in_finds_a_slot_books_it_and_is_on_its_page(api: Api, b
     await reader.press("link", "Voir cette séance")
     await page.wait_for_url("**/sessions/*")
     assert page.url in booked and len(await sessions(api)) == 1
+
+    await reader.press("link", "Mon calendrier")
+    await page.wait_for_url("**/calendar")
+    await reader.press("button", "Créer l’adresse")
+    await page.wait_for_url("**/feeds/*")
+    address = await page.get_by_label("L’adresse").input_value()
+    feed = (await api.anybody("GET", "/" + address[address.index("/feeds/") :], exactly=False)).body.decode()
+    assert feed.count("BEGIN:VEVENT") == 1 and "20270105T" in feed
     assert reader.complaints == []
 
 

@@ -19,6 +19,7 @@ from perinat_sched.feeds.subscription import Feeds
 from perinat_sched.people import store as people_store
 from perinat_sched.people.access import Actor, Detail
 from perinat_sched.people.store import TokenRow
+from perinat_sched.signing import Signer
 from perinat_sched.storage.database import Database, Tx
 from tests.builders import NO_CALENDARS
 from tests.feeds.examples import NETWORK, session
@@ -42,6 +43,7 @@ class House:
             clock=lambda: self.now[0],
             public_url="https://perinat.example/agenda/",
             shelf=self.shelf,
+            signer=Signer(b"test"),
         )
         self.publisher = Publisher(
             database=self.database,

@@ -28,6 +28,7 @@ from perinat_sched.intervals import Interval
 from perinat_sched.people import store as people_store
 from perinat_sched.people.access import Detail
 from perinat_sched.people.store import TokenRow
+from perinat_sched.signing import Signer
 from perinat_sched.sites.closures import Calendars
 from perinat_sched.sites.network import Directory, Language
 from perinat_sched.storage.database import Database, Tx
@@ -151,6 +152,7 @@ async def house(database: Database) -> House:
             clock=lambda: NOW,
             public_url="https://perinat.example",
             shelf=Shelf(),
+            signer=Signer(b"test"),
         ),
         publisher=Publisher(
             database=database,

@@ -34,7 +34,7 @@ def test_gzip_is_sent_to_who_takes_it_and_nothing_else__http_04(accept_encoding:
 
 
 def test_equal_bytes_have_equal_editions_and_others_have_other_etags() -> None:
-    one, same, other = (Edition.of(body) for body in (b"a", b"a", b"b"))
+    one, same, other = (Edition.of((body,)) for body in (b"a", b"a", b"b"))
     assert one == same
     assert len({e.facts().etag(packed=packed) for e in (one, other) for packed in (False, True)}) == 4
 
@@ -54,7 +54,7 @@ def test_equal_bytes_have_equal_editions_and_others_have_other_etags() -> None:
     ],
 )
 def test_a_date_counts_to_the_second_and_one_that_is_none_does_not__http_03(sent: str, known: bool) -> None:
-    edition = Edition.of(b"a")
+    edition = Edition.of((b"a",))
     facts = replace(edition.facts(), changed_at=datetime(2027, 1, 15, 10, tzinfo=UTC))
     told = Answers(facts, edition, "a").to(Asked(if_modified_since=sent))
     assert told is not None
@@ -64,14 +64,14 @@ def test_a_date_counts_to_the_second_and_one_that_is_none_does_not__http_03(sent
 
 
 def test_what_changed_at_an_unknown_instant_does_not_say_when__http_03() -> None:
-    edition = Edition.of(b"a")
+    edition = Edition.of((b"a",))
     told = Answers(edition.facts(), edition, "a").to(Asked(if_modified_since="Fri, 15 Jan 2027 10:00:00 GMT"))
     assert told is not None
     assert (told.status, "Last-Modified" in dict(told.headers)) == (200, False)
 
 
 def test_bytes_are_needed_for_a_get_alone() -> None:
-    facts = Edition.of(b"a").facts()
+    facts = Edition.of((b"a",)).facts()
     assert Answers(facts, None, "a").to(Asked()) is None
     assert Answers(facts, None, "a").to(Asked(head=True)) is not None
     assert Answers(facts, None, "a").to(Asked(if_none_match="*")) is not None

@@ -115,7 +115,7 @@ async def test_a_changed_feed_costs_the_same_statements_whatever_it_holds(house:
             told = await house.publish(secret)
         assert f"Visio {many}" in told.body.decode()
         costs.append(count.total)
-    assert costs[0] == costs[1] <= 8
+    assert costs == [4, 4]  # what stands behind the address, the list, the session, the new edition
 
 
 # Any history
@@ -201,9 +201,11 @@ async def test_whatever_happens_pieces_make_what_a_fresh_node_makes_and_dates_ne
     changed = 0
     for _ in range(40):
         await history.step()
-        now = await (house if history.dice.random() < 0.5 else other).publish(secret)
-        fresh = await House(house.database, house.now).publish(secret)
-        assert fresh == now, "another way to the same state makes the same bytes and says the same of them"
+        node, memory_less = house if history.dice.random() < 0.5 else other, House(house.database, house.now)
+        now = await node.publish(secret)
+        for packed in (False, True):
+            told, fresh = [await each.publish(secret, accept_gzip=packed) for each in (node, memory_less)]
+            assert fresh == told, "another way to the same state makes the same bytes and says the same of them"
         uids = [str(event["UID"]).partition("@")[0] for event in Calendar.from_ical(now.body).events]
         assert sorted(uids) == sorted(history.shown(house.now[0]))
 
@@ -421,7 +423,7 @@ async def test_what_another_node_wrote_meanwhile_is_read_again_and_dates_rise_al
     feed, _ = await house.publisher.publish(hashed(secret), Asked(), Options())
 
     async def record(body: bytes, before: tuple[str, Facts] | None) -> Facts:
-        made = Edition.of(body).facts()
+        made = Edition.of((body,)).facts()
         return await house.database.write(
             lambda tx: store.record_edition(tx, feed.id, "alarm=5", body.decode(), made, house.now[0], before)
         )
@@ -435,4 +437,5 @@ async def test_what_another_node_wrote_meanwhile_is_read_again_and_dates_rise_al
     assert dates == [NOW + timedelta(seconds=seconds) for seconds in range(4)]
     assert same == unread
     async with house.database.read() as tx:
-        assert await store.edition(tx, feed.id, "alarm=5") == ("d", unread)
+        found = await store.find(tx, hashed(secret), "alarm=5")
+    assert found is not None and found.recorded == ("d", unread)

@@ -21,7 +21,7 @@ STANDING = Standing.of(FEED, OWNER, 1, NOW)
 
 
 def kept(body: bytes) -> Kept:
-    edition = Edition.of(body)
+    edition = Edition.of((body,))
     return Kept(standing=STANDING, state="s", frame="f", facts=edition.facts(), edition=edition)
 
 

@@ -292,7 +292,7 @@ async def test_statements_do_not_grow_with_the_number_of_sessions(house: House) 
             with house.database.counting() as count:
                 await house.publish(secret)
             costs.append(count.total)
-    assert costs == [8, 4, 8, 4]
+    assert costs == [5, 2, 5, 2]
 
 
 async def test_a_feed_of_what_left_the_configuration_is_unknown(house: House) -> None:

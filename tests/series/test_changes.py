@@ -71,6 +71,8 @@ async def test_this_and_the_following_end_the_series_and_begin_a_new_one(admin: 
     assert after["id"] != series["id"]
     assert after["uid"] != series["uid"]
     assert after["follows"] == series["id"]
+    answer = await admin("GET", f"/series/{after['id']}")
+    assert (answer.status, answer.headers["ETag"]) == (200, '"0"')
     assert list(verdicts(after)) == ["2027-02-18T15:00", "2027-02-25T15:00"]
     old = (await admin("GET", f"/series/{series['id']}")).json
     assert list(verdicts(old)) == ["2027-02-04T13:00", "2027-02-11T13:00"]
@@ -134,6 +136,8 @@ async def test_a_date_cancelled_alone_stays_cancelled_in_the_series_that_takes_o
     series = await booked(admin)
     third = await session(admin, series, 2)
     await admin("POST", f"/sessions/{third['id']}/cancellation")
+    assert (await patch(admin, series, title="Visio")).status == 412, "what was read of the series has changed"
+    series = (await admin("GET", f"/series/{series['id']}")).json
     after = await changed(admin, series, **{"from": "2027-02-11T13:00", "start": "2027-02-11T16:00"})
     again = await changed(admin, after, title="Visio Périnat — suite")
     states = {one["recurrence_id"]: (one["session"] == third["id"], one["status"]) for one in again["occurrences"]}
@@ -169,6 +173,46 @@ async def test_a_change_that_does_not_fit_one_date_changes_none(admin: Caller) -
     assert {one["session"] for one in answer.json["occurrences"][2]["conflicts"]} == {other["id"]}
     assert await all_sessions(admin) == before
     assert (await admin("GET", f"/series/{series['id']}")).json["revision"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"rrule": "FREQ=WEEKLY;COUNT=2", "dates": ["2027-02-04"]}, "rrule"),
+        ({"dates": []}, "dates"),
+        ({"override": ["2027-02-04T13:00"]}, "override_reason"),
+        ({"start": "2020-01-02T13:00"}, "start"),
+        ({"start": "2026-02-05T13:00"}, "start"),
+    ],
+    ids=["a rule and dates", "no dates", "no reason", "long ago", "last year's"],
+)
+async def test_a_slip_of_the_pen_cancels_nothing_and_is_named(admin: Caller, wrong: dict[str, Any], field: str) -> None:
+    """A year too early would leave nothing to come, and a mail about it with everybody."""
+    series = await booked(admin)
+    before = await all_sessions(admin)
+    answer = await patch(admin, series, **wrong)
+    assert (answer.status, answer.fields) == (422, [field])
+    assert await all_sessions(admin) == before
+
+
+async def test_a_repeated_hour_stays_settled_where_the_hour_is_sent_again(admin: Caller) -> None:
+    days = ["2027-10-30T02:30", "2027-10-31T02:30"]
+    series = await booked(
+        admin, kind="test", required_sites=[], start=days[0], rrule="FREQ=DAILY;COUNT=2", fold=1,
+        override=days, override_reason="Nuit",
+    )  # fmt: skip
+    after = await changed(admin, series, start=days[0], timezone="Europe/Paris", title="Essai de nuit")
+    assert after["fold"] == 1
+    assert (await session(admin, after, 1))["start"] == "2027-10-31T02:30:00+01:00"
+
+
+async def test_a_series_that_is_running_gets_another_weekday_from_its_first_date_on(admin: Caller) -> None:
+    """Its start may lie behind, as long as something is to come."""
+    series = await booked(admin)
+    after = await changed(admin, series, start="2026-12-18T13:00", rrule="FREQ=WEEKLY;BYDAY=FR;COUNT=8")
+    assert [one["recurrence_id"][:10] for one in after["occurrences"]] == [
+        "2027-01-08", "2027-01-15", "2027-01-22", "2027-01-29", "2027-02-05",
+    ]  # fmt: skip
 
 
 async def test_a_stale_or_missing_if_match_changes_nothing(admin: Caller) -> None:

@@ -75,6 +75,7 @@ class One:
 class Rule:
     """A series as the model knows it."""
 
+    first: date  # of the rule, whether or not it is still a date of the series
     days: list[date]
     hour: str
     title: str
@@ -134,6 +135,11 @@ class Machine(RuleBasedStateMachine):
         first = max(since, self.today)
         return {id: one for id, one in self.of(series_id).items() if one.day >= first and not one.cancelled}
 
+    def ended(self, series_id: str, model: Rule) -> bool:
+        """Whether all that was booked is cancelled, or nothing was and nothing can be any more."""
+        mine = self.of(series_id).values()
+        return all(one.cancelled for one in mine) if mine else not model.left
+
     # What people do
 
     @rule(
@@ -186,7 +192,7 @@ class Machine(RuleBasedStateMachine):
         assert (booked is not None) == (lenient or fits == days)
         if booked:
             left = {day: hour for day in days if day not in fits}
-            model = Rule(days=days, hour=hour, title=title, sites=sites, lenient=lenient, left=left)
+            model = Rule(first=days[0], days=days, hour=hour, title=title, sites=sites, lenient=lenient, left=left)
             self.known[booked.series.id] = model
             self._learn(booked, model)
 
@@ -214,14 +220,14 @@ class Machine(RuleBasedStateMachine):
         if where is not None and not coming:
             return
         since = coming[where % len(coming)] if where is not None else None
+        if self.ended(id, model):
+            assert self.refused(self._patch(id, {}, since, model)) == ["status"]
+            return
         cut = since if since != model.days[0] else None
-        first = cut or model.days[0]
+        first = cut or model.first
         new = replace(model, hour=hour or model.hour, title=title or model.title)
         given: dict[str, Any] = {"title": title} if title else {}
         given |= {"start": f"{first}T{hour}"} if hour else {}
-        if self.of(id) and all(one.cancelled for one in self.of(id).values()):
-            assert self.refused(self._patch(id, given, since, model)) == ["status"]
-            return
         mine = self.to_come(id, first)
         moving = {key: one for key, one in mine.items() if one.hour == one.meant}
         tried = [day for day in model.left if day >= max(first, self.today)] if new.hour != model.hour else []
@@ -231,6 +237,9 @@ class Machine(RuleBasedStateMachine):
 
         assert (changed is not None) == fits
         if changed is None:
+            return
+        if new == model:  # nothing else was asked for: not even a series of its own
+            assert (changed.series.id, list(changed.changed)) == (id, [])
             return
         for one in moving.values():
             one.hour = new.hour
@@ -246,6 +255,7 @@ class Machine(RuleBasedStateMachine):
                 left[day] = new.hour
         if cut:
             model.days, new.days = [d for d in model.days if d < cut], [d for d in model.days if d >= cut]
+            new.first = cut
             new.left, model.left = left, {day: at for day, at in model.left.items() if day < cut}
             assert changed.series.follows == id
             for one in self.of(id).values():
@@ -260,11 +270,16 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=PICK, where=st.none() | PICK)
     def end(self, pick: int, where: int | None) -> None:
         id, model = self._a_series(pick)
-        day = model.days[where % len(model.days)] if where is not None else None
+        day = model.days[where % len(model.days)] if where is not None and model.days else None
         since = self._recurrence(id, day) if day else None
         self.run(self.upkeep.cancel(ADMIN, id, since, "cancelled", "", sure=True))
         for one in self.to_come(id, day or date.min).values():
             one.cancelled = True
+        for gone in [left for left in model.left if left >= max(day or date.min, self.today)]:
+            del model.left[gone]
+            model.days.remove(gone)
+        if not self.of(id) and day is None:
+            model.left, model.days = {}, []
 
     @precondition(lambda self: self.ones)
     @rule(pick=PICK, hour=HOURS)

@@ -7,7 +7,9 @@ import sqlite3
 import traceback
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import aiosqlite
 import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -445,3 +447,29 @@ async def test_what_another_node_added_is_known_after_a_refresh(database: Databa
         assert database.resources == {}
         await database.refresh_resources()
         assert database.resources == other.resources == {("room", "lille-1"): 1}
+
+
+@only_sqlite
+async def test_a_statement_is_one_visit_to_sqlites_thread_and_its_transaction_two_ways_less(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BEGIN goes along with the first statement, rows come back with theirs, and what never began needs no end."""
+    visits: list[str] = []
+    go = aiosqlite.Connection._execute
+
+    async def counted(connection: aiosqlite.Connection, work: Any, *rest: Any) -> Any:
+        visits.append(getattr(work, "__name__", ""))
+        return await go(connection, work, *rest)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    async with database.read() as tx:
+        for _ in range(3):
+            assert (await tx.execute(text("SELECT 1 UNION SELECT 2"))).all() == [(1,), (2,)]
+    assert visits == ["asked"] * 3 + ["rollback"]
+    visits.clear()
+    await database.write(lambda tx: tx.execute(insert(meta), [{"key": key, "value": ""} for key in "ab"]))
+    assert visits == ["asked", "commit"]
+    visits.clear()
+    async with database.read():
+        pass
+    assert visits == []

@@ -11,13 +11,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from perinat_sched import logs
+from perinat_sched.booking.refusals import Refusals
 from perinat_sched.notices.settling import Tally
 from perinat_sched.people.actions import Tokens
 from perinat_sched.web.metrics import Metrics
 from perinat_sched.web.server import application
 from perinat_sched.web.services import Services
 from perinat_sched.zones import TZDATA_VERSION
-from tests.web.callers import API, Api
+from tests.web.callers import API, BOOKING, Api
+from tests.web.desk.visitors import signed_in
 
 
 async def test_alive_is_alive(api: Api) -> None:
@@ -85,7 +87,7 @@ async def test_metrics_count_by_route_and_never_by_path(api: Api) -> None:
 
 
 def test_the_time_to_answer_is_told_in_buckets_that_add_up() -> None:
-    metrics = Metrics("1", "2026c", Tally())
+    metrics = Metrics("1", "2026c", Tally(), Refusals())
     for seconds in (0.001, 0.005, 0.3, 60.0):
         metrics.answered("GET", "/healthz", 200, seconds)
 
@@ -233,3 +235,42 @@ async def test_what_nobody_expected_is_told_and_logged_without_its_text(
     [record] = [record for record in caplog.records if record.levelname == "ERROR"]
     line = logs.JsonLines().format(record)
     assert "builtins.RuntimeError" in line and "canary" not in line
+
+
+async def test_a_refusal_counts_once_by_reason_wherever_it_is_met(api: Api) -> None:
+    """By the API, by a page, in a series and in a spreadsheet; a trial refuses nobody."""
+    admin, visitor = await api.of("admin"), await signed_in(api)
+    await admin.book()
+    taken = {"kind": "staff", "host": "lens", "network": "perinat", "site": ["calais"], "start": "2027-03-18T15:00"}
+    form = {**taken, "form_token": await visitor.form_token(), "key": "a"}
+
+    async def counted() -> float:
+        text = (await api.anybody("GET", "//metrics")).body.decode()
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "perinat_booking_refusals_total" and sample.labels["code"] == "room_taken"
+        ]
+        return sum(found)
+
+    seen = [await counted()]
+    for what in ("api", "page", "again", "trial", "series", "plan"):
+        match what:
+            case "api":
+                status = (await admin("POST", "/sessions", {**BOOKING, "host_site": "lens"})).status
+            case "page" | "again":
+                status = (await visitor.post("/book", form)).status
+            case "trial":
+                status = (await visitor.post("/book", {**form, "do": "check"})).status
+            case "series":
+                series = {**form, "start": "2027-03-18", "hour": "15:00", "count": "1", "do": "book"}
+                status = (await visitor.post("/series/new", series)).status
+            case "plan":
+                plan = "date,start,kind,host,sites\n2027-03-18,15:00,staff,lens,calais\n"
+                sent = {"form_token": form["form_token"], "do": "book", "plan": plan}
+                status = (await visitor.post("/series/import", sent)).status
+        assert status == (200 if what == "trial" else 409)
+        seen.append(await counted())
+
+    assert seen == [0, 1, 2, 2, 2, 3, 4]

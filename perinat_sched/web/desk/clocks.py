@@ -9,6 +9,7 @@ from typing import Any
 
 from perinat_sched import i18n, zones
 from perinat_sched.i18n import Message, say
+from perinat_sched.intervals import Interval
 from perinat_sched.sites.network import Directory, Language, Site
 from perinat_sched.web.desk import timetable
 from perinat_sched.web.desk.page import Visit
@@ -66,7 +67,7 @@ def choices(language: Language, directory: Directory, zone: str) -> list[tuple[s
 
 def moment(visit: Visit[Any, Any], instant: datetime) -> str:
     """A day and hour by the visitor's clock, which is named."""
-    return i18n.moment(zones.to_local(instant, visit.zone), visit.language)
+    return i18n.moment(zones.to_local(instant, visit.zone), visit.language, visit.place)
 
 
 def noon(day: date, zone: str) -> datetime:
@@ -77,3 +78,17 @@ def noon(day: date, zone: str) -> datetime:
 def hour(language: Language, instant: datetime, zone: str, city: str | None) -> str:
     """What a clock shows at an instant; of a zone that is not a whole country's, called after the city."""
     return i18n.hour(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))
+
+
+def span(interval: Interval, zone: str, language: Language, place: str) -> str:
+    """`jeudi 18 mars 2027, 15 h 00–16 h 00 (heure de Paris)`; whole days as days; over midnight, both ends in full."""
+    start, end = (zones.to_local(instant, zone) for instant in (interval.start, interval.end))
+    if interval.start == zones.start_of_day(start.date(), zone) and interval.end == zones.start_of_day(
+        end.date(), zone
+    ):
+        first, last = (i18n.day(noon(day, zone), language) for day in (start.date(), end.date() - timedelta(days=1)))
+    elif start.date() == end.date():
+        return f"{i18n.day(start, language)}, {i18n.time_of_day(start, language)}–{i18n.hour(end, language, place)}"
+    else:
+        first, last = (i18n.moment(local, language, place) for local in (start, end))
+    return first if first == last else say(Message("from {first} to {last}", first=first, last=last), language)

@@ -7,6 +7,7 @@ signed in only with the token that stands in the pages of this sign-in. Errors a
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from email.message import Message as Part
 from email.parser import BytesParser
@@ -16,18 +17,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from perinat_sched.errors import Forbidden, InvalidRequest, Unauthenticated
+from perinat_sched.errors import FieldError, Forbidden, InvalidRequest, Unauthenticated
 from perinat_sched.i18n import Message
 from perinat_sched.people.sign_in import LONGEST, SignedIn
 from perinat_sched.web import reading
 from perinat_sched.web.call import CALLER
-from perinat_sched.web.desk.page import SIGNED_IN, Page, PageForm, Visit, chosen_language
+from perinat_sched.web.desk.page import MISTAKEN, SIGNED_IN, Page, PageForm, PageQuery, Visit, chosen_language
+from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import SERVICES, Services
 
 FORM = "application/x-www-form-urlencoded"
 WITH_FILES = "multipart/form-data"
 MOST_FIELDS = 600  # a series has up to 366 dates to tick, and 50 sites
+FIELD = re.compile(r"[.\[]")  # what ends the name of a field: weekday[0]
 FOREIGN = Message("This form was not sent from a page of this service: open the page again and send it from there.")
 
 
@@ -52,12 +55,27 @@ def door(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
             request=request,
             services=services,
             language=chosen_language(request),
-            query=reading.query(page.query, request),
+            query=_question(page, request),
             form=form,
         )
         return await page.handler(visit)
 
     return enter
+
+
+def _question(page: Page, request: web.Request) -> PageQuery:
+    """What the address asks. Where it is a form of the page that asks it, what is wrong is left out and told there."""
+    try:
+        return reading.query(page.query, request)
+    except InvalidRequest as error:
+        wrong = [FieldError(FIELD.split(one.field)[0], one.message) for one in error.errors]
+        names = {one.field for one in wrong}
+        fields = {field.alias or name for name, field in page.query.model_fields.items()}
+        if not page.asks or names - fields:
+            raise
+        request[MISTAKEN] = Wrongs(found=tuple(wrong))
+        asked = [(name, text) for name, text in request.query.items() if name not in names]
+        return reading.parameters(page.query, asked)
 
 
 async def _visitor(request: web.Request, services: Services) -> SignedIn | None:

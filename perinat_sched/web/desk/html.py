@@ -20,7 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from perinat_sched.i18n import Message, say
 from perinat_sched.people.sign_in import own_path
 from perinat_sched.sites.network import Language
-from perinat_sched.web.desk.page import SIGNED_IN, chosen_language
+from perinat_sched.web.desk.page import MISTAKEN, SIGNED_IN, chosen_language
+from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.services import SERVICES
 
 UNTOLD = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -96,16 +97,20 @@ def respond(
     def link(path: str, **asked: str | Sequence[str] | None) -> str:
         return address(request, path, **asked)
 
+    mistaken = request.get(MISTAKEN, Wrongs())
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if mistaken and status == HTTPStatus.OK else status
     page = environment().get_template(template)
     text = page.render(
         _=words,
         said=said,
         link=link,
         root=root(request),
+        here_at=request.path,
         language=language,
         other=_in_other_language(request, language),
         visitor=request.get(SIGNED_IN),
         scripts=scripts,
+        mistaken=mistaken,
         files_only=not request.app[SERVICES].settings.smtp_url,
         **values,
     )

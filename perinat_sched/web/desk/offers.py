@@ -12,7 +12,6 @@ from perinat_sched.availability.slots import Slot
 from perinat_sched.errors import InvalidRequest
 from perinat_sched.i18n import Message
 from perinat_sched.sites.network import Directory, Language
-from perinat_sched.web.desk.heat import wall
 
 REASONS: Mapping[Code, Message] = {
     "room_taken": Message("room taken"),
@@ -44,7 +43,7 @@ class Offer:
 
 def offer(slot: Slot, zone: str, directory: Directory, language: Language) -> Offer:
     """One slot, by the clock of `zone`."""
-    start, fold = wall(slot.start, zone)
+    start, fold = as_typed(slot.start, zone)
     sites = [place.site for place in slot.places]
     return Offer(
         start=start,
@@ -57,10 +56,23 @@ def offer(slot: Slot, zone: str, directory: Directory, language: Language) -> Of
     )
 
 
+def as_typed(instant: datetime, zone: str) -> tuple[str, str | None]:
+    """An instant as a form writes it: the wall time, and which pass of it where the hour comes twice."""
+    local = zones.to_local(instant, zone)
+    twice = len(zones.instants(local.replace(tzinfo=None, fold=0), zone)) > 1
+    return f"{local:%Y-%m-%dT%H:%M}", str(local.fold) if twice else None
+
+
 def moment(instant: datetime, zone: str, directory: Directory, language: Language, sites: Iterable[str]) -> str:
     """A day and hour, called after the first of these sites that keeps this clock."""
     city = next((s.city for code in sites if (s := directory.sites.get(code)) and s.timezone == zone), None)
     return i18n.moment(zones.to_local(instant, zone), language, i18n.place_of(zone, language, city))
+
+
+def called(zone: str, directory: Directory, language: Language) -> str:
+    """What people call a clock: after the city of a site that keeps it, where its zone's own name is another."""
+    city = next((site.city for site in directory.sites.values() if site.timezone == zone), None)
+    return i18n.place_of(zone, language, city)
 
 
 def clocks(instant: datetime, zone: str, directory: Directory, language: Language, sites: Iterable[str]) -> list[str]:

@@ -14,10 +14,11 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from perinat_sched.errors import Unauthenticated
-from perinat_sched.i18n import Message, language_of
+from perinat_sched.i18n import Message, language_of, place_of
 from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn
 from perinat_sched.sites.network import Language, Site
+from perinat_sched.web.desk.wrongs import Wrongs
 from perinat_sched.web.schemas.base import Asked
 from perinat_sched.web.services import Services
 
@@ -28,6 +29,7 @@ F = TypeVar("F", bound=BaseModel | None)
 Senders = Literal["our pages", "no other pages", "everybody"]
 
 SIGNED_IN = web.RequestKey("signed-in", SignedIn)
+MISTAKEN = web.RequestKey("mistaken", Wrongs)  # what of the question could not be read, where a page asks it
 
 
 class PageQuery(Asked):
@@ -64,6 +66,12 @@ class Visit(Generic[Q, F]):
         return self.request.get(SIGNED_IN)
 
     @property
+    def mistaken(self) -> Wrongs:
+        """What of the question could not be read, and was left out; empty: nothing."""
+        found: Wrongs = self.request.get(MISTAKEN, Wrongs())
+        return found
+
+    @property
     def who(self) -> SignedIn:
         """Who is signed in. Raises Unauthenticated."""
         if self.visitor is None:
@@ -87,6 +95,11 @@ class Visit(Generic[Q, F]):
         """Whose hours the visitor reads."""
         return self.site.timezone
 
+    @property
+    def place(self) -> str:
+        """What people call that clock: Montréal, though its zone is called after Toronto."""
+        return place_of(self.zone, self.language, self.site.city)
+
     def path(self, name: str) -> str:
         """A variable part of the address, decoded."""
         return self.request.match_info[name]
@@ -108,6 +121,7 @@ class Page:
     form: type[Asked] | None = None  # None: what is sent does not matter
     files: bool = False  # whether the form may bring files, each as a text with a character a byte (Latin-1)
     takes: Senders = "our pages"
+    asks: bool = False  # whether its question is a form on it: what is wrong with it is told there
 
 
 def chosen_language(request: web.Request) -> Language:

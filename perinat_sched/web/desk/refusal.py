@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perinat_sched import i18n, zones
 from perinat_sched.availability.conflicts import Conflict
 from perinat_sched.availability.slots import Slot
 from perinat_sched.i18n import Message
-from perinat_sched.intervals import Interval
-from perinat_sched.sites.network import Language
 from perinat_sched.web import refusals
-from perinat_sched.web.desk.offers import Offer, offer
+from perinat_sched.web.desk.clocks import span
+from perinat_sched.web.desk.offers import Offer, called, offer
 from perinat_sched.web.desk.page import Visit
 from perinat_sched.web.views import visible, whom_to_ring
 
@@ -49,6 +47,7 @@ async def refusal(
 ) -> Refusal:
     """What speaks against a session, as much as the visitor may know; hours by the clock of `zone`."""
     directory, language = visit.services.directory, visit.language
+    place = called(zone, directory, language)
     seen = await refusals.sights(visit.services, visit.actor, conflicts)
 
     def told(conflict: Conflict) -> Reason:
@@ -57,7 +56,7 @@ async def refusal(
         return Reason(
             place=directory.sites[conflict.site].name if conflict.site and conflict.room else None,
             message=conflict.message,
-            when=span(interval, zone, language) if interval else None,
+            when=span(interval, zone, language, place) if interval else None,
             session=session if session and seen[session] == "full" else None,
             ring=site.name if site else None,
             phone=site.phone if site else None,
@@ -68,11 +67,3 @@ async def refusal(
         reasons=[told(conflict) for conflict in conflicts],
         alternatives=[offer(slot, zone, directory, language) for slot in alternatives],
     )
-
-
-def span(interval: Interval, zone: str, language: Language) -> str:
-    """`jeudi 18 mars 2027, 15 h 00–16 h 00 (heure de Paris)`; both days where it goes over midnight."""
-    start, end = (zones.to_local(instant, zone) for instant in (interval.start, interval.end))
-    if start.date() != end.date():
-        return f"{i18n.moment(start, language)} – {i18n.moment(end, language)}"
-    return f"{i18n.day(start, language)}, {i18n.time_of_day(start, language)}–{i18n.hour(end, language)}"

@@ -28,6 +28,7 @@ class Block:
     detail: str
     tentative: bool = False
     session: str | None = None  # its id, where the reader may open it
+    series: str | None = None  # in which it is, likewise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ Rule = Annotated[
     str, Field(max_length=500, description="RFC 5545", examples=["FREQ=WEEKLY;BYDAY=TH;UNTIL=20271216T235900Z"])
 ]
 DayText = Annotated[str, Field(max_length=10, examples=["2027-01-28"])]
-Days = Annotated[list[DayText], Field(max_length=MOST_OCCURRENCES)]
+Days = Annotated[list[DayText], Field(min_length=1, max_length=MOST_OCCURRENCES)]
 Excluded = Annotated[
     list[Annotated[str, Field(max_length=21, description="A day, or two with a slash between them, both included")]],
     Field(max_length=MOST_EXCLUSIONS, examples=[["2027-05-06", "2027-07-29/2027-08-26"]]),

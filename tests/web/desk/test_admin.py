@@ -103,7 +103,7 @@ async def test_a_year_of_a_site_shows_holidays_calendar_files_and_what_was_enter
     page = await read(visitor, "/admin/closures?site=calais&year=2027")
 
     assert "jeudi 6 mai 2027 | Ascension | jour férié" in page and "fichier d’agenda" in page
-    assert "du mercredi 5 mai 2027 à 14 h 00 (heure de Paris) au mercredi 5 mai 2027 à 16 h 00" in page
+    assert "mercredi 5 mai 2027, 14 h 00–16 h 00 (heure de Paris)" in page
     assert "Travaux | saisie ici" in page
     assert "saisie ici" not in await read(visitor, "/admin/closures?site=calais&year=2028")
     assert (await visitor.get("/admin/closures?site=nowhere")).status == 422

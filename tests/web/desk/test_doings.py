@@ -104,7 +104,8 @@ async def test_a_call_is_noted_with_who_rang_until_the_session_moves(api: Api) -
     )
     moved = words((await anne.get(f"/sessions/{session['id']}")).body)
     assert "☑" not in moved and "appel à CH de Calais Anne" in moved
-    assert (await press(anne, session, "calls", site="arras")).status == 404
+    wrong = await press(anne, session, "calls", site="arras")
+    assert wrong.status == 422 and "Ce site ne participe pas" in words(wrong.body) and "Zanzibar" in words(wrong.body)
 
 
 async def test_a_failed_mail_is_sent_again_by_those_who_may_change_the_session(api: Api) -> None:

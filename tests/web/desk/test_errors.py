@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
+from perinat_sched.booking.actions import Bookings
+from perinat_sched.booking.request import Asked
+from perinat_sched.booking.session import Session
 from perinat_sched.errors import Unavailable
+from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn, SignIns
 from perinat_sched.web.server import application
 from perinat_sched.web.services import Services
-from tests.web.callers import Api
-from tests.web.desk.visitors import Visitor, signed_in
+from tests.web.callers import BOOKING, Api
+from tests.web.desk.test_week import words
+from tests.web.desk.visitors import OURS, Visitor, signed_in
 
+ASKED: Mapping[str, Any] = {**BOOKING, "required_sites": ("calais",)}
 HTML = "text/html; charset=utf-8"
 
 
@@ -75,6 +84,31 @@ async def test_what_breaks_is_told_without_its_cause(services: Services, error: 
     assert (answer.headers["X-Request-Id"] in answer.body.decode()) == (status >= 500)
 
 
+async def test_a_refusal_that_no_page_tells_in_place_is_told_on_a_page(services: Services) -> None:
+    """Never as JSON: with its reasons, whom to ring, what is possible instead, and the way back."""
+
+    class Refusing(Bookings):
+        async def cancel(self, actor: Actor, session_id: str, *_: Any, **__: Any) -> Session:
+            await self.book(actor, Asked(**{**ASKED, "host_site": "lens"}))
+            raise AssertionError
+
+    refusing = replace(services, bookings=Refusing(**vars(services.bookings)))
+    async with TestClient(TestServer(application(refusing)), cookie_jar=DummyCookieJar()) as client:
+        visitor = await signed_in(Api(client, refusing))
+        session = await (await Api(client, refusing).of("admin")).book(title="Staff de Lille")
+        path = f"/sessions/{session['id']}/cancel"
+        form = {"form_token": await visitor.form_token(), "code": "cancelled"}
+        here = {**OURS, "Referer": f"http://127.0.0.1:8080{path}"}
+        answer = await visitor.post(path, form, here)
+        evil = await visitor.post(path, form, {**OURS, "Referer": "http://evil.example/week"})
+    text = words(answer.body)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (409, HTML)
+    assert "CH de Calais : Salle de visioconférence est prise par une autre séance" in text
+    assert "Appelez CHU de Lille" in text and "Possible à la place" in text and "vendredi 19 mars 2027" in text
+    assert f'href="{path}"' in answer.body.decode() and b"evil" not in evil.body
+
+
 @pytest.mark.parametrize("path", ["/sign-in", "/accessibility", "/privacy", "/account", "/nothing"])
 @pytest.mark.parametrize("language", ["fr", "en"])
 async def test_every_page_keeps_the_language_and_loads_nothing_but_ours(api: Api, path: str, language: str) -> None:
@@ -113,3 +147,33 @@ async def test_a_page_says_how_browsers_are_to_treat_it(api: Api) -> None:
     assert "unsafe" not in headers["Content-Security-Policy"] and "http" not in headers["Content-Security-Policy"]
     assert headers["Cache-Control"] == "no-store" and headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin" and headers["Content-Language"] == "fr"
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("/week?day=garbage&of=site:calais", "day"),
+        ("/week?day=2027-02-30", "day"),
+        ("/find?from=garbage&host=calais&site=lens", "from"),
+        ("/find?to=&host=calais", "to"),
+        ("/find?weekday=XX&host=calais", "weekday"),
+        ("/bridge?day=31/12/2027", "day"),
+        ("/figures?year=MMXXVII", "year"),
+        ("/figures?year=1", "year"),
+        ("/admin/closures?year=%00", "year"),
+        ("/admin/audit?from=yesterday&to=tomorrow&action=signed_in", "to"),
+    ],
+)
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_a_question_that_cannot_be_read_is_told_beside_its_field(
+    api: Api, question: str, field: str, language: str
+) -> None:
+    """Typed by hand, or from a browser that knows no field for days: the rest of what was asked stays."""
+    answer = await (await signed_in(api)).get(f"{question}&lang={language}")
+    page = answer.body.decode()
+
+    assert (answer.status, answer.headers["Content-Type"]) == (422, HTML)
+    assert 'role="alert"' in page and f'href="#{field}"' in page and f'id="{field}"' in page
+    assert (f'id="{field}-wrong"' in page and f'aria-describedby="{field}-wrong"' in page) or field == "weekday"
+    for kept in re.findall(r"=(?:site:)?(calais|lens|signed_in)\b", question):
+        assert re.search(rf'value="(site:)?{kept}"[^>]*(selected|checked)', page)

@@ -122,6 +122,53 @@ async def test_a_refused_change_changes_nothing_and_says_which_dates_speak_again
     assert starts(await only(api))[0] == "2027-02-18T15:00"
 
 
+async def test_a_change_is_tried_first_and_shows_each_date_before_anything_is_changed(api: Api) -> None:
+    """In both languages; what was typed stays, the form that was tried is sent, and its revision still counts."""
+    await (await api.of("admin")).book(host_site="calais", required_sites=["lens"], start="2027-03-04T10:30")
+    visitor = await signed_in(api)
+    path = await booked(visitor)
+    before = await only(api)
+    opened = await visitor.get(f"{path}/change")
+    answer = await change(visitor, path, do="try", hour="10:00", exclude="2027-03-11")
+    page = words(answer.body)
+
+    assert 'name="do" value="try"' in opened.body.decode() and "rien n’est encore modifié" in words(opened.body)
+    assert answer.status == 200 and "Rien n’est modifié : 8 dates sur 9 pourraient avoir lieu ainsi" in page
+    assert "jeudi 4 mars 2027 | conflit" in page and "jeudi 11 mars 2027 | Annulée" in page
+    assert value(answer.body, "hour") == "10:00" and await only(api) == before
+    fits = await send(visitor, f"{path}/change", **(filled(answer.body) | {"do": ["try"], "hour": ["16:00"]}))
+    assert fits.status == 200 and "9 dates sur 9 pourraient avoir lieu ainsi" in words(fits.body)
+    done = await send(visitor, f"{path}/change", **(filled(fits.body) | {"do": ["book"]}))
+    assert done.status == 303 and starts(await only(api))[0] == "2027-02-18T16:00"
+
+    stale = await send(visitor, f"{path}/change", **(filled(fits.body) | {"do": ["try"]}))
+    english = await signed_in(api)
+    english.headers["Accept-Language"] = "en"
+    nothing = await change(english, path, do="try")
+    assert stale.status == 412
+    assert nothing.status == 200 and "Nothing is changed: this is how the series is already" in words(nothing.body)
+    part = await change(english, path, since="2027-03-18T16:00", do="try", title="Other")
+    assert "Nothing is changed: 6 of 6 dates could be like this" in words(part.body)
+
+
+async def test_a_series_whose_dates_are_all_left_out_is_ended_by_pages(api: Api) -> None:
+    admin = await api.of("admin")
+    for day in ("2027-02-18", "2027-02-25"):
+        await admin.book(host_site="calais", required_sites=["lens"], start=f"{day}T15:30")
+    visitor = await signed_in(api)
+    path = await booked(visitor, "leave_out", count="2", exclude="")
+    page = (await visitor.get(path)).body.decode()
+    asked = words((await visitor.get(f"{path}/cancellation")).body)
+    done = await send(visitor, f"{path}/cancellation")
+    after = await visitor.get(path)
+    again = await visitor.get(f"/series/new?again={path.rpartition('/')[2]}")
+
+    assert f"{path}/cancellation" in page and "Les dates laissées de côté sont abandonnées." in asked
+    assert done.status == 303 and (await only(api))["status"] == "cancelled"
+    assert after.status == 200 and f"{path}/cancellation" not in after.body.decode()
+    assert again.status == 200
+
+
 async def test_what_is_to_come_is_cancelled_from_a_date_on_with_its_code(api: Api) -> None:
     visitor = await signed_in(api)
     path = await booked(visitor)

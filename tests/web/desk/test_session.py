@@ -9,7 +9,7 @@ import pytest
 
 from perinat_sched.booking.session import Answer, CancellationCode, Status
 from perinat_sched.notices.notice import Kind
-from perinat_sched.web.desk import deeds, session
+from perinat_sched.web.desk.words import ANSWERS, NOTICES, REASONS, STATUSES
 from tests.web.callers import Api
 from tests.web.desk.test_week import read, words
 from tests.web.desk.visitors import signed_in
@@ -124,5 +124,5 @@ async def test_a_script_in_any_field_is_shown_as_text(api: Api) -> None:
 
 
 def test_every_word_of_the_domain_has_its_word_for_people() -> None:
-    assert session.STATUSES.keys() == set(get_args(Status)) and deeds.ANSWERS.keys() == set(get_args(Answer))
-    assert session.REASONS.keys() == set(get_args(CancellationCode)) and session.NOTICES.keys() == set(get_args(Kind))
+    assert STATUSES.keys() == set(get_args(Status)) and ANSWERS.keys() == set(get_args(Answer))
+    assert REASONS.keys() == set(get_args(CancellationCode)) and NOTICES.keys() == set(get_args(Kind))

@@ -213,6 +213,9 @@ async def test_previous_next_and_the_other_view_keep_place_clock_and_language(ap
     for wanted in ("day=2027-03-08", "day=2027-03-22", "view=table"):
         [link] = [found for found in re.findall(r'href="([^"]+)"', page) if wanted in found]
         assert {"lang=en", "of=site%3Acalais", "clock=reunion"} <= set(link.partition("?")[2].split("&amp;"))
+    [today] = re.findall(r'href="([^"]+)">This week<', page)
+    assert "day=" not in today and "of=site%3Acalais" in today
+    assert re.search(r'<input id="day" name="day" type="date"', page)  # any other week
 
 
 async def test_thirty_sites_and_four_hundred_sessions_take_no_more_statements_than_one(

@@ -1,0 +1,1 @@
+"""Administration: health, tokens, mails, audit, the directory, the example programme."""

@@ -1,0 +1,1 @@
+"""Feed addresses, how to subscribe to one, and how to stop reminders."""

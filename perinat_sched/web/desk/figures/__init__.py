@@ -1,0 +1,1 @@
+"""The figures of the network's yearly report, as tables, pictures and CSV."""

@@ -1,0 +1,1 @@
+"""Find the common slots of sites, and book one."""

@@ -1,0 +1,1 @@
+"""Series: their rule, their dates, and what is done to them."""

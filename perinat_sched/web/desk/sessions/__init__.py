@@ -1,0 +1,1 @@
+"""One session: its page, and what is done to it."""
