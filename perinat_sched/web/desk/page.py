@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from perinat_sched.errors import Unauthenticated
+from perinat_sched.errors import PerinatError, Unauthenticated
 from perinat_sched.i18n import Message, language_of, place_of
 from perinat_sched.people.access import Actor
 from perinat_sched.people.sign_in import SignedIn
@@ -99,6 +99,10 @@ class Visit(Generic[Q, F]):
     def place(self) -> str:
         """What people call that clock: Montréal, though its zone is called after Toronto."""
         return place_of(self.zone, self.language, self.site.city)
+
+    def wrongs(self, error: PerinatError) -> Wrongs:
+        """What one of `ABOUT_FORMS` says, beside the fields of a form."""
+        return Wrongs.told_by(error, self.language, self.services.directory)
 
     def path(self, name: str) -> str:
         """A variable part of the address, decoded."""

@@ -17,7 +17,7 @@ from perinat_sched.errors import (
     SkippedLocalTime,
 )
 from perinat_sched.i18n import Message
-from perinat_sched.sites.network import Language
+from perinat_sched.sites.network import Directory, Language
 
 # The fields of the API, where a form calls them otherwise.
 FIELDS: Mapping[str, str] = {
@@ -56,24 +56,24 @@ class Wrongs:
         return [one.message for one in self.found if one.field == field]
 
     @classmethod
-    def told_by(cls, error: PerinatError, language: Language) -> Wrongs:
+    def told_by(cls, error: PerinatError, language: Language, directory: Directory) -> Wrongs:
         """What one of ABOUT_FORMS says."""
-        twice = [i18n.hour(each, language) for each in error.candidates] if isinstance(error, RepeatedLocalTime) else []
+        twice = _hours(error, language, directory) if isinstance(error, RepeatedLocalTime) else ()
         return cls(
-            found=tuple(_errors(error, language)),
+            found=tuple(_errors(error, language, directory)),
             twice=tuple(twice),
             doubtful=isinstance(error, HealthDataSuspected) and not error.certain,
         )
 
 
-def _errors(error: PerinatError, language: Language) -> Iterator[FieldError]:
+def _errors(error: PerinatError, language: Language, directory: Directory) -> Iterator[FieldError]:
     match error:
         case InvalidRequest():
             for one in error.errors:
                 field = re.split(r"[.\[]", one.field)[0]
                 yield FieldError(FIELDS.get(field, field), one.message)
         case SkippedLocalTime():
-            before, after = (i18n.hour(each, language) for each in error.candidates)
+            before, after = _hours(error, language, directory)
             message = Message(
                 "This hour does not exist that night: clocks go forward over it. Take {before} or {after}.",
                 before=before,
@@ -88,6 +88,14 @@ def _errors(error: PerinatError, language: Language) -> Iterator[FieldError]:
             yield FieldError(
                 "form", Message("This form was sent before with other content: look at it and send it again.")
             )
+
+
+def _hours(error: SkippedLocalTime | RepeatedLocalTime, language: Language, directory: Directory) -> Iterator[str]:
+    """The hours that may be meant; of a clock that is called after a city, after one of ours."""
+    for local in error.candidates:
+        zone = str(local.tzinfo)
+        city = next((site.city for site in directory.sites.values() if site.timezone == zone), None)
+        yield i18n.hour(local, language, i18n.place_of(zone, language, city))
 
 
 def whole_number(field: str, text: str) -> int | None:

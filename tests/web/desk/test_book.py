@@ -182,6 +182,22 @@ async def test_an_hour_that_comes_twice_is_asked_about(api: Api) -> None:
     assert (done.status, (await sessions(api))[0]["start"]) == (303, "2027-10-31T02:30:00+01:00")
 
 
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("2027-03-14T02:30", ["1 h 30 (heure de Montréal", "3 h 30 (heure de Montréal"]),
+        ("2027-11-07T01:30", ["1 h 30 (heure de Montréal, UTC−4)", "1 h 30 (heure de Montréal, UTC−5)"]),
+    ],
+)
+async def test_the_night_of_a_change_of_clocks_is_told_by_the_name_of_the_hosts_own_town(
+    api: Api, start: str, told: list[str]
+) -> None:
+    visitor = await signed_in(api)
+    page = words((await visitor.get(f"/book?kind=test&host=sainte-justine&site=calais&start={start}")).body)
+
+    assert all(hour in page for hour in told) and "Toronto" not in page
+
+
 async def test_checking_books_nothing_and_is_what_the_enter_key_does(api: Api) -> None:
     visitor = await signed_in(api)
     page = (await visitor.get(THURSDAY)).body

@@ -69,7 +69,7 @@ async def enter(visit: Visit[PageQuery, ClosureForm]) -> web.Response:
             visit.actor, asked(form, visit.zone), once(visit, f"POST {BRIDGES}")
         )
     except ABOUT_FORMS as error:
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await _page(visit, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     return html.see(visit.request, f"{BRIDGES}/{closure.id}")
 

@@ -112,7 +112,7 @@ async def create(visit: Visit[PageQuery, FeedForm]) -> web.Response:
         )
     except ABOUT_FORMS as error:
         own, others = await _lines(visit)
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return _page(visit, own, others, HTTPStatus.UNPROCESSABLE_ENTITY, form=form, wrongs=wrongs)
     return html.see(visit.request, subscribing.path_of(secret, asked.alarm, asked.cancelled))
 
@@ -124,7 +124,7 @@ async def rename(visit: Visit[PageQuery, NameForm]) -> web.Response:
         await visit.services.feeds.rename(visit.actor, feed_id, form.label, form.no_patient_data == "yes")
     except ABOUT_FORMS as error:
         own, others = await _lines(visit)
-        refused = Renaming(id=feed_id, label=form.label, wrongs=Wrongs.told_by(error, visit.language))
+        refused = Renaming(id=feed_id, label=form.label, wrongs=visit.wrongs(error))
         new = FeedForm(language=visit.language)
         return _page(visit, own, others, HTTPStatus.UNPROCESSABLE_ENTITY, form=new, renaming=refused)
     return html.see(visit.request, "/calendar?done=named")

@@ -72,7 +72,7 @@ async def send(visit: Visit[PageQuery, BookForm]) -> web.Response:
             visit,
             sheet,
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            wrongs=Wrongs.told_by(error, visit.language),
+            wrongs=visit.wrongs(error),
             key=None if used else key,
         )
     visit.services.delivery.wake()
@@ -189,7 +189,7 @@ async def _page(
         try:
             outlook = await _outlook(visit, await visit.services.enquiries.trial(visit.actor, sheet.asked()))
         except ABOUT_FORMS as error:
-            wrongs, status = wrongs or Wrongs.told_by(error, visit.language), HTTPStatus.UNPROCESSABLE_ENTITY
+            wrongs, status = wrongs or visit.wrongs(error), HTTPStatus.UNPROCESSABLE_ENTITY
     kind = visit.services.directory.kinds.get(sheet.kind)
     host = visit.services.directory.sites.get(sheet.host)
     return html.respond(

@@ -102,7 +102,7 @@ async def show(visit: Visit[FindQuery, None]) -> web.Response:
         asked = question.asked(services.directory.defaults.grid_minutes, moved)
         understood, survey = await services.enquiries.survey(visit.actor, asked)
     except InvalidRequest as error:
-        return _page(visit, question, moved, wrongs=Wrongs.told_by(error, visit.language))
+        return _page(visit, question, moved, wrongs=visit.wrongs(error))
     return _page(
         visit,
         _filled(question, understood),

@@ -93,7 +93,7 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
             return html.see(visit.request, f"/series/{series_id}?done=changed")
         return _page(visit, present, fresh, HTTPStatus.PRECONDITION_FAILED, stale=Stale(differences=found))
     except ABOUT_FORMS as error:
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return _page(visit, present, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
     return html.see(visit.request, address(changed.series, "changed", changed.changed, services.directory))

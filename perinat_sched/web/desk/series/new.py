@@ -106,7 +106,7 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
     except ABOUT_FORMS as error:
         if isinstance(error, IdempotencyKeyReused):
             form = form.model_copy(update={"key": secrets.token_urlsafe(24)})
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return page(visit, form, hosts, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     visit.services.delivery.wake()
     return html.see(visit.request, done.headers["Location"])

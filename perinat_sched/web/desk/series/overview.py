@@ -135,7 +135,7 @@ async def later(visit: Visit[PageQuery, LaterForm]) -> web.Response:
         return await changed(visit, series_id)
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await page(visit, whole, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs, tried=form.date, form=form)
     services.delivery.wake()
     whole = await services.series.get(visit.actor, series_id)
@@ -157,7 +157,7 @@ async def back(visit: Visit[PageQuery, SeenForm]) -> web.Response:
         return await changed(visit, session.series, await meanwhile(visit, session, visit.form))
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, session.series)
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await page(visit, whole, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
     return html.see(visit.request, f"/series/{session.series}?done=back")

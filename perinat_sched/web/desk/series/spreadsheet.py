@@ -94,7 +94,7 @@ async def send(visit: Visit[PageQuery, PlanForm]) -> web.Response:
         none = Wrongs.of_one("plan", Message("None of these lines is for a site for which you may book."))
         return await _page(visit, plan, HTTPStatus.FORBIDDEN, wrongs=none)
     except ABOUT_FORMS as error:
-        return await _page(visit, plan, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=Wrongs.told_by(error, visit.language))
+        return await _page(visit, plan, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=visit.wrongs(error))
     visit.services.delivery.wake()
     told = sorted(told_of(booked.booked, visit.services.directory))
     query = "&".join([f"booked={len(booked.booked)}", *(f"told={code}" for code in told)])

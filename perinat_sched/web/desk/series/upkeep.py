@@ -72,7 +72,7 @@ async def cancel(visit: Visit[PageQuery, CancelForm]) -> web.Response:
         return await _cancel_page(visit, whole, form, stale=Stale())
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
-        return await _cancel_page(visit, whole, form, wrongs=Wrongs.told_by(error, visit.language))
+        return await _cancel_page(visit, whole, form, wrongs=visit.wrongs(error))
     services.delivery.wake()
     return html.see(visit.request, address(done.series, "cancelled", done.changed, services.directory))
 
@@ -107,7 +107,7 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
         return await _answer_page(visit, whole, form, HTTPStatus.CONFLICT, against=against)
     except ABOUT_FORMS as error:
         whole = await services.series.get(visit.actor, series_id)
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await _answer_page(visit, whole, form, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
     return html.see(visit.request, address(done.series, "answered", done.changed, services.directory))

@@ -57,7 +57,7 @@ async def send(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
         why = await refusal(visit, error.conflicts, error.alternatives, error.timezone)
         return await _page(visit, form, refused=why)
     except ABOUT_FORMS as error:
-        return await _page(visit, form, wrongs=Wrongs.told_by(error, visit.language))
+        return await _page(visit, form, wrongs=visit.wrongs(error))
     visit.services.delivery.wake()
     return html.see(visit.request, f"/sessions/{session_id}?done=answered")
 

@@ -51,7 +51,7 @@ async def send(visit: Visit[PageQuery, CancelForm]) -> web.Response:
     except RevisionMismatch:
         return await _page(visit, form, stale=await meanwhile(visit, await _session(visit), form))
     except ABOUT_FORMS as error:
-        return await _page(visit, form, wrongs=Wrongs.told_by(error, visit.language))
+        return await _page(visit, form, wrongs=visit.wrongs(error))
     visit.services.delivery.wake()
     return html.see(visit.request, f"/sessions/{session_id}?done=cancelled")
 
@@ -69,7 +69,7 @@ async def resume(visit: Visit[PageQuery, SeenForm]) -> web.Response:
         return await session.page(visit, found, HTTPStatus.CONFLICT, refused=why)
     except ABOUT_FORMS as error:
         found = await services.enquiries.get(visit.actor, session_id)
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await session.page(visit, found, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     services.delivery.wake()
     return html.see(visit.request, f"/sessions/{session_id}?done=resumed")

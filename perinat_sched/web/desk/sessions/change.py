@@ -80,7 +80,7 @@ async def send(visit: Visit[PageQuery, ChangeForm]) -> web.Response:
         why = await refusal(visit, error.conflicts, error.alternatives, error.timezone)
         return _page(visit, session, sheet, HTTPStatus.CONFLICT, refused=why)
     except ABOUT_FORMS as error:
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return _page(visit, session, sheet, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     visit.services.delivery.wake()
     return html.see(visit.request, f"/sessions/{session.id}?done=changed")

@@ -15,7 +15,6 @@ from perinat_sched.web.desk import html
 from perinat_sched.web.desk.page import PageForm, PageQuery, Visit
 from perinat_sched.web.desk.sessions import session
 from perinat_sched.web.desk.stale import SeenForm
-from perinat_sched.web.desk.wrongs import Wrongs
 
 
 async def calendar(visit: Visit[PageQuery, None]) -> web.Response:
@@ -69,5 +68,5 @@ async def send_again(visit: Visit[PageQuery, PageForm]) -> web.Response:
 async def _wrong(visit: Visit[Any, Any], error: InvalidRequest) -> web.Response:
     """The page of the session, with what is wrong."""
     found = await visit.services.enquiries.get(visit.actor, visit.path("id"))
-    wrongs = Wrongs.told_by(error, visit.language)
+    wrongs = visit.wrongs(error)
     return await session.page(visit, found, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)

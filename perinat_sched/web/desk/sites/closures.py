@@ -87,7 +87,7 @@ async def enter(visit: Visit[PageQuery, ClosureForm]) -> web.Response:
     try:
         closure, _ = await visit.services.closures.enter(visit.actor, asked(form), once(visit, "POST /site/closures"))
     except ABOUT_FORMS as error:
-        mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), closure=form)
+        mistake = Mistake(wrongs=visit.wrongs(error), closure=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
     return html.see(visit.request, f"/closures/{closure.id}")
 
@@ -119,7 +119,7 @@ async def settle(visit: Visit[PageQuery, MoveForm]) -> web.Response:
         old = await meanwhile(visit, hit.session, form)
         return await _page(visit, HTTPStatus.PRECONDITION_FAILED, refused=form.session, stale=old)
     except ABOUT_FORMS as error:
-        wrongs = Wrongs.told_by(error, visit.language)
+        wrongs = visit.wrongs(error)
         return await _page(visit, HTTPStatus.UNPROCESSABLE_ENTITY, refused=form.session, wrongs=wrongs)
     visit.services.delivery.wake()
     done = "declined" if form.to == DECLINE else "moved"

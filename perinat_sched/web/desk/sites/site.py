@@ -132,7 +132,7 @@ async def answer(visit: Visit[PageQuery, AnswerForm]) -> web.Response:
         mistake = Mistake(stale=await meanwhile(visit, found, form), answer=form)
         return await page(visit, site.code, HTTPStatus.PRECONDITION_FAILED, mistake=mistake)
     except ABOUT_FORMS as error:
-        mistake = Mistake(wrongs=Wrongs.told_by(error, visit.language), answer=form)
+        mistake = Mistake(wrongs=visit.wrongs(error), answer=form)
         return await page(visit, site.code, HTTPStatus.UNPROCESSABLE_ENTITY, mistake=mistake)
     except BookingRefused as error:
         why = await refusal(visit, error.conflicts, (), error.timezone)
