@@ -421,7 +421,9 @@ def test_a_wrong_file_spares_the_others(tmp_path: Path) -> None:
 def test_no_rule_keeps_a_search_waiting(rule: str, tmp_path: Path) -> None:
     started = time.process_time()
     event = "DTSTART;TZID=Europe/Paris:20270104T080000\nDURATION:PT1H\nRRULE:"
-    calendars_of(tmp_path, lille=event + rule).of_site(SITE, YEAR)
+    calendars, problems = read(tmp_path, lille=event + rule)
+    assert {problem.reason for problem in problems} <= {"here the file has taken too long"}  # on a slow machine
+    calendars.of_site(SITE, YEAR)
     assert time.process_time() - started < 5  # a second here
 
 
