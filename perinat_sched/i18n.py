@@ -164,6 +164,12 @@ def offset(local: datetime) -> str:
     return f"UTC{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")
 
 
+def apart(difference: timedelta) -> str:
+    """`5 h`, `9 h 30`: how far two clocks are apart, whichever is ahead."""
+    hours, minutes = divmod(abs(difference) // timedelta(minutes=1), 60)
+    return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
+
+
 def of_place(name: str) -> str:
     """French "of a place": `de Paris`, `d’Arras`, `du Havre`, `des Abymes`, `de La Réunion`."""
     for article, contracted in (("Le ", "du "), ("Les ", "des ")):

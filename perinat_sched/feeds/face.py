@@ -143,7 +143,7 @@ def warning_line(code: WarningCode, at: str | None, session: Session, directory:
             there = zones.to_local(session.start, site.timezone if site else session.timezone)
             message = Message(
                 "⚠ Unusual difference on this date: {difference} between {here} and {there}",
-                difference=_difference(here, there),
+                difference=i18n.apart((here.utcoffset() or timedelta()) - (there.utcoffset() or timedelta())),
                 here=_city(host if host and host.timezone == session.timezone else None, here, view.language),
                 there=_city(site, there, view.language),
             )
@@ -152,13 +152,6 @@ def warning_line(code: WarningCode, at: str | None, session: Session, directory:
         case "optional-site-not-free":  # "to be confirmed" stands beside it
             return ""
     return say(message, view.language)
-
-
-def _difference(here: datetime, there: datetime) -> str:
-    """`5 h`, `5 h 30`: how far two clocks are apart at one instant."""
-    gap = (here.utcoffset() or timedelta()) - (there.utcoffset() or timedelta())
-    hours, minutes = divmod(abs(gap) // timedelta(minutes=1), 60)
-    return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
 
 
 def _city(site: Site | None, local: datetime, language: Language) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perinat_sched import zones
-from perinat_sched.i18n import Language, Message, hour, moment, place_of, say
+from perinat_sched.i18n import Language, Message, apart, hour, moment, place_of, say
 from perinat_sched.notices.layout import Line
 from perinat_sched.sites.network import Directory, Site
 
@@ -79,9 +79,7 @@ class Reader:
 
     def difference(self, instant: datetime, there: str) -> str:
         """`5 h`, `3 h 30`: how far the reader's clocks and another zone's are apart at an instant."""
-        apart = abs(zones.offset(instant, self.zone) - zones.offset(instant, there))
-        hours, rest = divmod(apart // timedelta(minutes=1), 60)
-        return f"{hours}\u00a0h" + (f"\u00a0{rest:02d}" if rest else "")
+        return apart(zones.offset(instant, self.zone) - zones.offset(instant, there))
 
 
 def minutes(duration: timedelta) -> str:

@@ -37,9 +37,7 @@ def unusual(language: Language, first: date, zone: str, sites: Iterable[Site]) -
 
 def apart(instant: datetime, one: str, other: str) -> str:
     """How far two clocks are apart: `5 h`, `9 h 30`."""
-    difference = abs(zones.offset(instant, one) - zones.offset(instant, other))
-    hours, minutes = divmod(difference // timedelta(minutes=1), 60)
-    return f"{hours}\u00a0h" + (f"\u00a0{minutes:02d}" if minutes else "")
+    return i18n.apart(zones.offset(instant, one) - zones.offset(instant, other))
 
 
 def heads(language: Language, first: date, zone: str, clock: Site | None) -> list[str]:

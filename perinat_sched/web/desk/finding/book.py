@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -200,7 +199,7 @@ async def _page(
         outlook=outlook,
         refused=outlook.refusal if outlook else None,
         wrongs=wrongs or Wrongs(),
-        key=key or secrets.token_urlsafe(24),
+        key=key or html.fresh_key(),
         directory=visit.services.directory,
         neutral=kind.title[host.language] if kind and host else "",
     )

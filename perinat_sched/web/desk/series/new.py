@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,7 +75,7 @@ async def show(visit: Visit[NewQuery, None]) -> web.Response:
     query, today = visit.query, zones.to_local(visit.services.clock(), visit.zone).date()
     if not query.again:
         form = SeriesForm(
-            key=secrets.token_urlsafe(24),
+            key=html.fresh_key(),
             kind=next(iter(visit.services.directory.kinds)),
             host=visit.site.code if visit.site in hosts else hosts[0].code,
             start=f"{today + SOON}",
@@ -89,7 +88,7 @@ async def show(visit: Visit[NewQuery, None]) -> web.Response:
         days = [one.recurrence.date() for one in whole.occurrences] or [whole.series.session.wall_start.date()]
         first, last = first or days[0] + year, last or days[-1] + year
     asked = await visit.services.series.copy(visit.actor, query.again, first, last)
-    form = series_form.filled(asked, whole.series.session.timezone, visit.language, key=secrets.token_urlsafe(24))
+    form = series_form.filled(asked, whole.series.session.timezone, visit.language, key=html.fresh_key())
     return page(visit, form, hosts, tried=await tried(visit, await visit.services.series.try_out(visit.actor, asked)))
 
 
@@ -105,7 +104,7 @@ async def send(visit: Visit[PageQuery, SeriesForm]) -> web.Response:
         return page(visit, form, hosts, HTTPStatus.CONFLICT, tried=await tried(visit, refused.whole))
     except ABOUT_FORMS as error:
         if isinstance(error, IdempotencyKeyReused):
-            form = form.model_copy(update={"key": secrets.token_urlsafe(24)})
+            form = form.model_copy(update={"key": html.fresh_key()})
         wrongs = visit.wrongs(error)
         return page(visit, form, hosts, HTTPStatus.UNPROCESSABLE_ENTITY, wrongs=wrongs)
     visit.services.delivery.wake()
