@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL as END
 
 Parameters = Sequence[Any]
 
@@ -28,6 +29,18 @@ class Connection(aiosqlite.Connection):
     def begin(self, statement: str) -> None:
         """Begin a transaction along with the next statement."""
         self._begin = statement
+
+    def stop(self) -> None:
+        """Close, and let the thread end. Nobody hears of it: it may come to that when the event loop is closed."""
+        self._running = False
+
+        def close() -> object:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+            return END
+
+        self._tx.put_nowait((None, close))
 
     def cursor(self) -> Cursor:  # type: ignore[override] # nobody needs to go there for it
         return Cursor(self)
