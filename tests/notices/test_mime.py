@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from email.header import Header
 from email.parser import BytesParser
 from email.policy import SMTP
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from perinat_sched.notices import mime
 
+NAMES = ["Subject", "Thread-Topic", "X-Perinat-Notice-About-A-Session"]
 ICS = "BEGIN:VCALENDAR\r\nSUMMARY:Été\r\nEND:VCALENDAR\r\n".encode()
 
 
@@ -32,6 +36,21 @@ def test_a_subject_is_read_as_it_was_written(subject):
     assert parsed(subject)["Subject"] == subject
     assert max(map(len, raw.split(b"\r\n"))) <= 78
     assert raw.isascii()
+
+
+LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+
+
+@settings(max_examples=1000)
+@given(st.text(st.one_of(st.sampled_from("aé ’=?_😀"), LETTERS), min_size=1, max_size=200), st.sampled_from(NAMES))
+def test_a_header_is_folded_as_the_standard_library_would(value, name):
+    assume(value == value.strip() and "=?" not in value)
+    line = mime._line(name, value).decode()
+    if value.isascii() and len(line) <= 78:
+        assert line == f"{name}: {value}\r\n"
+    else:
+        folded = Header(value, "utf-8", mime.LINE, name).encode(linesep="\r\n")
+        assert line == f"{name}: {folded}\r\n"
 
 
 @pytest.mark.parametrize(
