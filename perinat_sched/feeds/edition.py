@@ -8,7 +8,6 @@ reason: a session's own date would go back when it leaves the window, and some c
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from typing import Literal, NamedTuple, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from perinat_sched.feeds.packing import Place, Sheet, pack
+from perinat_sched.feeds.packing import Packed, Place, Sheet, pack
 
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
@@ -88,17 +87,17 @@ class Edition:
 
     plain: bytes
     packed: bytes
-    sheets: Mapping[Place, bytes] = field(repr=False, compare=False)  # what it was packed from
+    digest: str  # hexadecimal
+    sheets: Mapping[Place, Packed] = field(repr=False, compare=False)  # what it was packed from
 
     @classmethod
     def of(cls, *sheets: Sheet, before: Edition | None = None) -> Self:
         """The calendar of these sheets; what they share with the edition `before` is taken over."""
-        plain, packed, done = pack(sheets, before.sheets if before else {})
-        return cls(plain=plain, packed=packed, sheets=done)
+        made = pack(sheets, before.sheets if before else {})
+        return cls(plain=made.plain, packed=made.packed, digest=made.digest.hex()[:DIGEST], sheets=made.sheets)
 
     def facts(self) -> Facts:
-        digest = hashlib.sha256(self.plain).hexdigest()[:DIGEST]
-        return Facts(digest=digest, plain_bytes=len(self.plain), packed_bytes=len(self.packed))
+        return Facts(digest=self.digest, plain_bytes=len(self.plain), packed_bytes=len(self.packed))
 
 
 class Answers:

@@ -140,7 +140,7 @@ class Publisher:
             ready = kept.pieces if kept is not None and kept.frame == frame else {}
             missing = [session for name in wanted.missing(ready) for session in wanted.sessions(name)]
             if len(missing) > MANY:
-                sessions = await booking_store.sessions_where(tx, shown)
+                sessions = await booking_store.sessions_where(tx, shown.where)
             else:
                 sessions = await booking_store.sessions_of(tx, missing) if missing else []
             series = await series_store.with_ids(tx, (session.series for session in sessions if session.series))

@@ -132,9 +132,24 @@ async def revoke(tx: Tx, feed_id: str, at: datetime) -> str | None:
     return ended
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Shown:
+    """The sessions that a feed shows: two conditions, of a session and of the place at which it is seen."""
+
+    session: ColumnElement[bool]
+    place: ColumnElement[bool] | None  # of a session at most one place fits; None: it is seen wherever it is
+
+    @property
+    def where(self) -> ColumnElement[bool]:
+        """Both, of a session."""
+        if self.place is None:
+            return self.session
+        return and_(self.session, sessions.c.id.in_(select(participations.c.session_id).where(self.place)))
+
+
 @lru_cache(maxsize=LATELY)
-def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> ColumnElement[bool]:
-    """The sessions that a feed shows on a day (UTC), with or without cancelled ones.
+def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> Shown:
+    """What a feed shows on a day (UTC), with or without cancelled sessions.
 
     A series of which one date is within the window is shown with all its dates: its rule, its first date and its
     exceptions stay as they are while the window moves over it.
@@ -142,42 +157,44 @@ def shown(feed: Feed, day: date, window: Window, *, cancelled: bool = True) -> C
     within = booking_store.overlapping(window.on(day))
     running = select(sessions.c.series).where(within, sessions.c.series.is_not(None)).correlate(None)
     ended_late = sessions.c.ends > window.cancelled_since(day) if cancelled else false()
-    return and_(
+    conditions = (
         or_(within, sessions.c.series.in_(running)),
         or_(sessions.c.status != "cancelled", ended_late),
         sessions.c.kind.in_(feed.kinds) if feed.kinds else true(),
-        _in_scope(feed),
     )
-
-
-def _in_scope(feed: Feed) -> ColumnElement[bool]:
     match feed.scope:
         case "network":
-            return sessions.c.network == feed.of
+            return Shown(session=and_(*conditions, sessions.c.network == feed.of), place=None)
         case "room":  # a place that is freed loses its room; a cancelled session still says where it was
             there = participations.c.room == feed.of
         case "site":
             there = participations.c.site == feed.of
-    taking_part = select(participations.c.session_id).where(there, participations.c.answer != "declined")
-    return sessions.c.id.in_(taking_part)
+    return Shown(session=and_(*conditions), place=and_(there, participations.c.answer != "declined"))
 
 
-async def listed(tx: Tx, condition: ColumnElement[bool]) -> str:
+async def listed(tx: Tx, shown: Shown) -> str:
     """Which sessions in which revisions, as `id:revision,…`: another text whenever anything in them changed.
 
     A date of a series says so: `id:revision:series:revision`.
     """
-    return await tx.scalar(_listing(condition)) or ""
+    return await tx.scalar(_listing(shown)) or ""
 
 
 @lru_cache(maxsize=LATELY)
-def _listing(condition: ColumnElement[bool]) -> Select[tuple[str]]:
+def _listing(shown: Shown) -> Select[tuple[str]]:
+    """Read from the places, whose index is in the order of the list: so nothing is sorted, or gathered before."""
     counted = select(series.c.revision.cast(String)).where(series.c.id == sessions.c.series).scalar_subquery()
     date = ":" + sessions.c.series + ":" + func.coalesce(counted, "")
     of_series = case((sessions.c.series.is_(None), ""), else_=date)
-    entry = sessions.c.id + ":" + sessions.c.revision.cast(String) + of_series
-    found = select(entry.label("entry")).where(condition).order_by(sessions.c.id).subquery()
-    return select(func.aggregate_strings(found.c.entry, ","))
+    entry = (sessions.c.id + ":" + sessions.c.revision.cast(String) + of_series).label("entry")
+    entries = select(entry).where(shown.session)
+    if shown.place is None:
+        ordered = entries.order_by(sessions.c.id).subquery()
+    else:
+        of_session = sessions.c.id == participations.c.session_id
+        seen = entries.join_from(participations, sessions, of_session).where(shown.place)
+        ordered = seen.order_by(participations.c.session_id).subquery()
+    return select(func.aggregate_strings(ordered.c.entry, ","))
 
 
 def _recorded(row: Row[Any]) -> tuple[str, Facts]:

@@ -158,7 +158,8 @@ participations = Table(
     Column("lost_room", String(40)),  # its room, which comes back should the ground move back
     Column("comment", Text, nullable=False),
     PrimaryKeyConstraint("session_id", "site"),
-    Index(None, "site"),
+    Index(None, "site", "session_id", "answer"),  # all that a feed asks of its sessions' places, in its order
+    Index(None, "room", "session_id", "answer"),
 )
 
 resources = Table(  # the rooms and bridges of the configuration, as things that can be held

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from perinat_sched.feeds.calendar import Cover, Piece, sheets_of
 from perinat_sched.feeds.edition import Answers, Asked, Edition, Options, accepts_gzip
+from perinat_sched.feeds.face import Viewpoint
+
+NOW = datetime(2027, 1, 15, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,23 @@ def test_equal_bytes_have_equal_editions_and_others_have_other_etags() -> None:
     one, same, other = (Edition.of((body,)) for body in (b"a", b"a", b"b"))
     assert one == same
     assert len({e.facts().etag(packed=packed) for e in (one, other) for packed in (False, True)}) == 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_etag_is_of_the_bytes_whatever_they_were_made_from__http_02(seed: int) -> None:
+    """Sessions come, go and change: bytes that were there before have the ETag of before, and no others have it."""
+    dice = random.Random(seed)
+    cover = Cover(name="x", zone="Europe/Paris", view=Viewpoint(language="fr"), organizer="visio@perinat.example")
+    there: dict[int, bytes] = {}
+    editions: list[Edition] = []
+    for _ in range(200):
+        number = dice.randrange(6)
+        there[number] = dice.choice([b"", b"%d a\r\n" % number, b"%d b\r\n" % number])
+        pieces = [Piece.of(NOW, str(seed * 6 + one), [None], text) for one, text in sorted(there.items()) if text]
+        before = dice.choice([None, *editions[-1:]])
+        editions.append(Edition.of(*sheets_of(cover, pieces), before=before))
+    assert len({(e.plain, e.digest) for e in editions}) == len({e.plain for e in editions}) > 50
+    assert len({e.digest for e in editions}) == len({e.plain for e in editions})
 
 
 @pytest.mark.parametrize(
