@@ -32,7 +32,8 @@ class Wanted:
     def of(cls, listed: str) -> Self:
         entries = listed.split(",") if listed else []
         of_series: dict[str, list[str]] = {}
-        for entry in [entry for entry in entries if entry.count(":") > 1]:
+        some = listed.count(":") > len(entries)  # most feeds show no series
+        for entry in [entry for entry in entries if entry.count(":") > 1] if some else ():
             of_series.setdefault(entry.split(":")[2], []).append(entry)
         names, dates = dict.fromkeys(entries), {}
         for series, together in of_series.items():
