@@ -58,7 +58,7 @@ from perinat_sched.web.limits import Limit
 from perinat_sched.web.metrics import Metrics
 from perinat_sched.web.server import application
 from perinat_sched.web.services import Course, Services
-from perinat_sched.zones import TZDATA_VERSION, Clock, utc_now
+from perinat_sched.zones import TZDATA_VERSION, Clock, seconds_of, utc_now
 
 MAIL_FOLDER = Path("var/mail")
 KEY_BYTES = 32
@@ -201,6 +201,7 @@ def assemble(settings: Settings, database: Database, clock: Clock) -> Services:
         sign_in_requests=Limit(SIGN_IN_REQUESTS_PER_MINUTE, time.monotonic),
         metrics=Metrics(perinat_sched.__version__, TZDATA_VERSION, delivery.tally, enquiries.refusals),
         clock=clock,
+        seconds=seconds_of(clock),
         course=Course(),
     )
 

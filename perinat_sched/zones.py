@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import time as system_time
 import zoneinfo
 from bisect import bisect_left
 from collections.abc import Callable
@@ -36,6 +37,11 @@ ODD_OFFSET_DAYS = 60  # an offset between two zones that holds on fewer days of 
 def utc_now() -> datetime:
     """The real clock."""
     return datetime.now(UTC)
+
+
+def seconds_of(clock: Clock) -> Callable[[], float]:
+    """A clock in seconds since 1970: the real one is read like that for a tenth of what an instant costs."""
+    return system_time.time if clock is utc_now else lambda: clock().timestamp()
 
 
 class UnknownZone(ValueError):

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import lru_cache
 from typing import Literal, NamedTuple, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -22,7 +21,6 @@ from perinat_sched.feeds.packing import Packed, Place, Sheet, pack
 
 MAX_AGE = 300  # seconds
 DIGEST = 32  # hexadecimal digits
-MOST_READ = 1_000  # ways of asking that are kept as they were read: programs ask with the same words every time
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _QUALITY = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?", re.IGNORECASE)
@@ -52,11 +50,10 @@ class Asked(NamedTuple):
     accept_gzip: bool = False
     head: bool = False
 
-    @staticmethod
-    @lru_cache(maxsize=MOST_READ)
-    def by(method: str, tags: tuple[str, ...], since: str | None, encodings: str | None) -> Asked:
+    @classmethod
+    def by(cls, method: str, tags: str | None, since: str | None, encodings: str | None) -> Self:
         """From a request's method, its If-None-Match, If-Modified-Since and Accept-Encoding."""
-        return Asked(",".join(tags) or None, since, accepts_gzip(encodings), method == "HEAD")
+        return cls(tags or None, since, accepts_gzip(encodings), method == "HEAD")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,13 +114,14 @@ class Answers:
 
     def to(self, asked: Asked) -> Published | None:
         """None where the bytes are needed, and not here."""
-        if (etag := asked.if_none_match) not in self._known:  # most clients send just that
-            etag = self._etag_of(asked)
-        if etag is not None:
-            return self._known[etag]
-        if asked.head:
-            return self._heads[asked.accept_gzip]
-        return self._whole[asked.accept_gzip] if self._whole else None
+        tags, since, packed, head = asked
+        if tags is not None or since is not None:
+            etag = tags if tags in self._known else self._etag_of(asked)  # most clients send just that
+            if etag is not None:
+                return self._known[etag]
+        if head:
+            return self._heads[packed]
+        return self._whole[packed] if self._whole else None
 
     def _etag_of(self, asked: Asked) -> str | None:
         """The ETag of what the client has; None where that is something else, or it does not say."""

@@ -27,7 +27,7 @@ from perinat_sched.feeds.calendar import Cover, Piece
 from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.face import Viewpoint
 from perinat_sched.feeds.pieces import Making, Wanted
-from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing
+from perinat_sched.feeds.shelf import Kept, Key, Shelf, Standing, Told, Words
 from perinat_sched.feeds.store import Feed, Found
 from perinat_sched.feeds.window import Window
 from perinat_sched.intervals import Interval
@@ -70,24 +70,40 @@ class Publisher:
         Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
         Unavailable where the database is away and nothing is kept.
         """
-        now = self.clock()
-        if (at_hand := self.at_hand(address, asked, options, now)) is not None:
-            return at_hand
-        kept = await self._kept((address, options), asked, now)
+        then, answer = await self._published(address, asked, options)
+        return then.feed, answer
+
+    def again(self, words: Words, now: float) -> Told | None:
+        """What was answered to the very same words, where nothing can have changed since; None: ask `tell`.
+
+        `now` is in seconds since 1970.
+        """
+        told = self.shelf.told(words)
+        if told is None or not told.since <= now < told.until:
+            return None
+        stamp = self.database.changes.stamp()
+        return told if stamp is not None and told.stamp == stamp else None
+
+    async def tell(self, address: str, words: Words) -> Told:
+        """What an address answers to such words. Raises like `publish`."""
+        _, options, method, tags, since, encodings = words
+        then, answer = await self._published(address, Asked.by(method, tags, since, encodings), options)
+        told = Told.of(address, answer, then)
+        self.shelf.tell(words, told)
+        return told
+
+    async def _published(self, address: str, asked: Asked, options: Options) -> tuple[Standing, Published]:
+        now, kept = self.clock(), self.shelf.get((address, options))
+        if kept is None or not self._stands(kept.standing, now) or kept.answers.to(asked) is None:
+            kept = await self._kept((address, options), asked, now)
         told = kept.answers.to(asked)
         assert told is not None, "what is kept answers what was asked"
-        return kept.standing.feed, told
+        return kept.standing, told
 
-    def at_hand(self, address: str, asked: Asked, options: Options, now: datetime) -> tuple[Feed, Published] | None:
-        """The same without waiting for anything, where nothing can have changed; None where that is not known."""
-        kept = self.shelf.get((address, options))
-        if kept is None:
-            return None
-        then, stamp = kept.standing, self.database.changes.stamp()
-        if stamp is None or then.stamp != stamp or not then.since <= now < then.until:
-            return None
-        told = kept.answers.to(asked)
-        return None if told is None else (then.feed, told)
+    def _stands(self, then: Standing, now: datetime) -> bool:
+        """Whether nothing can have changed since."""
+        stamp = self.database.changes.stamp()
+        return stamp is not None and then.stamp == stamp and then.since <= now < then.until
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""

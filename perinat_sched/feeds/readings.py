@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from perinat_sched.feeds import store
 from perinat_sched.feeds.store import Feed, Reading
@@ -50,9 +50,10 @@ class Readings:
     """The last reading of each feed in this process, until it is written down."""
 
     database: Database
-    _unwritten: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _unwritten: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    def note(self, feed_id: str, user_agent: str, now: datetime) -> None:
+    def note(self, feed_id: str, user_agent: str, now: float) -> None:
+        """`now` is in seconds since 1970."""
         self._unwritten[feed_id] = (now, user_agent)
 
     async def write_down(self) -> None:
@@ -75,5 +76,8 @@ class Readings:
         }
 
     @staticmethod
-    def _taken(noted: dict[str, tuple[datetime, str]]) -> dict[str, Reading]:
-        return {feed_id: Reading(at=at, by=program(agent)) for feed_id, (at, agent) in noted.items()}
+    def _taken(noted: dict[str, tuple[float, str]]) -> dict[str, Reading]:
+        return {
+            feed_id: Reading(at=datetime.fromtimestamp(at, UTC), by=program(agent))
+            for feed_id, (at, agent) in noted.items()
+        }

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from perinat_sched.feeds.calendar import Piece
-from perinat_sched.feeds.edition import Answers, Edition, Facts, Options
+from perinat_sched.feeds.edition import Answers, Edition, Facts, Options, Published
 from perinat_sched.feeds.store import Feed
 from perinat_sched.people.store import TokenRow
 
 SHELF_BYTES = 64 * 1024 * 1024
 MOST_GONE = 10_000
+MOST_TOLD = 1_000
 OVERHEAD = 2_000  # bytes of what is kept besides an edition, about
 
 Key = tuple[str, Options]  # the hash of the address' secret, and what is asked for
@@ -36,6 +37,26 @@ class Standing:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         until = min(midnight + timedelta(days=1), owner.expires_at)
         return cls(feed=feed, owner=owner, stamp=stamp, since=midnight, until=until)
+
+
+# How a program asks, word for word: the secret of the address, what is asked for, the method, If-None-Match,
+# If-Modified-Since and Accept-Encoding. Nearly every time it is the same.
+Words = tuple[str, Options, str, str | None, str | None, str | None]
+
+
+class Told(NamedTuple):
+    """What was answered to such words: the answer to the same words, as long as what stood behind it stands."""
+
+    address: str  # the hash of its secret
+    answer: Published
+    feed: str  # its id
+    stamp: int | None
+    since: float  # seconds since 1970, which are compared quicker than instants
+    until: float
+
+    @classmethod
+    def of(cls, address: str, answer: Published, then: Standing) -> Self:
+        return cls(address, answer, then.feed.id, then.stamp, then.since.timestamp(), then.until.timestamp())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +83,23 @@ class Kept:
 
 @dataclass
 class Shelf:
-    """Within `limit` bytes; the longest unread goes first."""
+    """Within `limit` bytes; the longest unread goes first, where reading what was just told does not count."""
 
     limit: int = SHELF_BYTES
     _kept: OrderedDict[Key, Kept] = field(default_factory=OrderedDict)
     _size: int = 0
     _gone: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _told: dict[Words, Told] = field(default_factory=dict)
+
+    def told(self, words: Words) -> Told | None:
+        return self._told.get(words)
+
+    def tell(self, words: Words, told: Told) -> None:
+        if (told.address, words[1]) not in self._kept:
+            return  # it was too large
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told[words] = told
 
     def get(self, key: Key) -> Kept | None:
         kept = self._kept.get(key)
@@ -96,3 +128,4 @@ class Shelf:
     def _remove(self, key: Key) -> None:
         if (kept := self._kept.pop(key, None)) is not None:
             self._size -= kept.size
+            self._told.clear()  # which held its bytes

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
 from perinat_sched.errors import NotFound
-from perinat_sched.feeds.edition import Asked
 from perinat_sched.feeds.publication import hashed
 from perinat_sched.feeds.store import Feed, Reading
 from perinat_sched.web.call import Call, answer
@@ -54,7 +52,6 @@ async def revoke(call: Call[NoQuery, None]) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-@lru_cache(maxsize=1000)  # hashing is dear beside the answer to who has it already
 def address_of(secret: str) -> str:
     """What stands for the secret of an address. Raises NotFound for what was never one of ours."""
     if not SECRET.fullmatch(secret):
@@ -63,21 +60,24 @@ def address_of(secret: str) -> str:
 
 
 async def published(call: Call[FeedQuery, None]) -> web.Response:
-    services, request = call.services, call.request
-    address = address_of(call.path("secret"))
-    services.feed_reads.count(address)
-    headers, now = request.headers, services.clock()
-    asked = Asked.by(
+    request, services, query, _ = call
+    headers, publisher, now = request.headers, services.publisher, services.seconds()
+    secret, tags = request.match_info["secret"], headers.get(hdrs.IF_NONE_MATCH)
+    words = (
+        secret,
+        query.options,
         request.method,
-        tuple(headers.getall(hdrs.IF_NONE_MATCH, ())),
+        tags and ",".join(headers.getall(hdrs.IF_NONE_MATCH)),
         headers.get(hdrs.IF_MODIFIED_SINCE),
         headers.get(hdrs.ACCEPT_ENCODING),
     )
-    options = call.query.options
-    at_hand = services.publisher.at_hand(address, asked, options, now)
-    feed, told = at_hand or await services.publisher.publish(address, asked, options)
-    services.readings.note(feed.id, headers.get(hdrs.USER_AGENT, ""), now)
-    return web.Response(status=told.status, body=told.body, headers=told.headers)
+    told = publisher.again(words, now)
+    address = told.address if told else address_of(secret)
+    services.feed_reads.count(address)
+    told = told or await publisher.tell(address, words)
+    services.readings.note(told.feed, headers.get(hdrs.USER_AGENT, ""), now)
+    answer = told.answer
+    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
 
 def _told(feed: Feed, read: Reading | None = None) -> FeedOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -74,6 +75,7 @@ class Services:
     sign_in_requests: Limit  # of everybody together
     metrics: Metrics
     clock: Clock
+    seconds: Callable[[], float]  # the same, since 1970
     course: Course
 
     @property

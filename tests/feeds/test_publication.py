@@ -24,6 +24,7 @@ from perinat_sched.errors import Gone, NotFound, Unavailable
 from perinat_sched.feeds import store
 from perinat_sched.feeds.edition import Asked, Edition, Facts, Options, Published
 from perinat_sched.feeds.publication import LAST_GOOD_FOR, hashed
+from perinat_sched.feeds.shelf import Told
 from perinat_sched.people import store as people_store
 from perinat_sched.storage.database import Count, Database, Tx
 from perinat_sched.storage.tables import participations, sessions
@@ -101,6 +102,48 @@ async def test_an_unchanged_feed_asks_nothing_once_it_was_read(house: House) -> 
             known = await house.publish(secret, if_none_match=said(whole, "ETag"))
         assert count.statements == []
         assert (again, packed.status, head.headers, known.status) == (whole, 200, whole.headers, 304)
+
+
+async def test_the_same_words_have_the_same_answer_until_something_may_have_changed(house: House) -> None:
+    """A change, midnight, an address that ended, a database that nobody looks at: each is asked about again."""
+    session = numbered(1)
+    await house.book(session)
+    secret = await house.secret(await house.actor("admin"), "site", "lille")
+    words = (secret, Options(), "GET", None, None, "gzip")
+    publisher = house.publisher
+
+    async def told() -> tuple[Told, bool]:
+        """The answer, and whether it was at hand."""
+        at_hand = publisher.again(words, house.now[0].timestamp())
+        fresh = await publisher.tell(hashed(secret), words)
+        if at_hand is not None:
+            assert at_hand.answer == fresh.answer
+        return fresh, at_hand is not None
+
+    assert not (await told())[1] and not (await told())[1]  # nobody looks
+    async with house.database.watching():
+        await quiet(house.database)
+        first, _ = await told()
+        if not (await told())[1]:  # a look was late
+            await quiet(house.database)
+            await told()
+        assert (await told()) == (first, True)
+
+        await house.change(session, title="Autre")
+        changed, at_hand = await told()
+        assert not at_hand and changed.answer.body != first.answer.body
+        await quiet(house.database)
+        await told()
+        assert (await told())[1]
+
+        house.now[0] += timedelta(days=1)
+        assert not (await told())[1]
+        assert (await told())[1]
+
+        await house.feeds.revoke(await house.actor("admin", "another"), changed.feed)
+        assert publisher.again(words, house.now[0].timestamp()) is None
+        with pytest.raises(Gone):
+            await publisher.tell(hashed(secret), words)
 
 
 async def test_a_changed_feed_costs_the_same_statements_whatever_it_holds(house: House) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from perinat_sched.feeds.edition import Edition, Options
-from perinat_sched.feeds.shelf import MOST_GONE, Kept, Shelf, Standing
+from perinat_sched.feeds.edition import Asked, Edition, Options
+from perinat_sched.feeds.shelf import MOST_GONE, MOST_TOLD, Kept, Shelf, Standing, Told, Words
 from perinat_sched.feeds.store import Feed
 from perinat_sched.people.store import TokenRow
 
@@ -69,3 +69,43 @@ def test_ended_addresses_without_number_do_not_fill_the_memory() -> None:
     for number in range(MOST_GONE + 1):
         shelf.end(str(number))
     assert (shelf.ended("0"), shelf.ended("1"), shelf.ended(str(MOST_GONE))) == (False, True, True)
+
+
+def words(address: str, encodings: str = "gzip") -> Words:
+    return (f"secret of {address}", Options(), "GET", None, None, encodings)
+
+
+def told(address: str, body: bytes) -> Told:
+    answer = kept(body).answers.to(Asked())
+    assert answer is not None
+    return Told.of(address, answer, STANDING)
+
+
+def test_what_was_told_goes_with_what_it_was_told_from() -> None:
+    shelf = Shelf(limit=2 * kept(bytes(100)).size)
+    for name in "ab":
+        shelf.put((name, Options()), kept(bytes(100)))
+        shelf.tell(words(name), told(name, bytes(100)))
+    assert shelf.told(words("a")) and shelf.told(words("b"))
+    shelf.put(("c", Options()), kept(bytes(100)))
+    assert on(shelf) == "bc"
+    assert shelf.told(words("a")) is None
+    shelf.tell(words("b"), told("b", bytes(100)))
+    shelf.end("b")
+    assert shelf.told(words("b")) is None
+
+
+def test_an_answer_larger_than_the_shelf_is_not_kept_by_its_words_either() -> None:
+    shelf = Shelf(limit=10)
+    shelf.put(("a", Options()), kept(b"x"))
+    shelf.tell(words("a"), told("a", b"x"))
+    assert shelf.told(words("a")) is None
+
+
+def test_whoever_asks_in_ever_other_words_fills_no_memory() -> None:
+    shelf = Shelf()
+    shelf.put(("a", Options()), kept(b"x"))
+    for number in range(2 * MOST_TOLD + 5):
+        shelf.tell(words("a", f"gzip;q=0.{number}"), told("a", b"x"))
+    assert len(shelf._told) <= MOST_TOLD
+    assert shelf.told(words("a", f"gzip;q=0.{number}"))
