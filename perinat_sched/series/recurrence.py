@@ -146,7 +146,10 @@ def expand(rule: Rule, start: datetime) -> list[datetime]:
 
 
 def _times(rule: Rule, start: datetime, until: datetime) -> rules.rrule:
-    weekdays = [WEEKDAYS[day](ordinal) if ordinal else WEEKDAYS[day] for ordinal, day in rule.by_day]
+    """dateutil takes days that are numbered and days that are not, side by side, for days that must be both: every
+    Thursday is then each of the month's, or year's, by its number."""
+    every = range(1, MOST_ORDINAL[rule.frequency] + 1) if any(ordinal for ordinal, _ in rule.by_day) else (None,)
+    weekdays = [WEEKDAYS[day](n) for ordinal, day in rule.by_day for n in ((ordinal,) if ordinal else every)]
     return rules.rrule(
         FREQUENCIES[rule.frequency],
         dtstart=start,

@@ -104,6 +104,15 @@ def test_the_third_thursdays_and_the_last_fridays() -> None:
     assert times("freq=monthly;byday=-1FR;count=2", datetime(2027, 1, 29, 9))[1] == datetime(2027, 2, 26, 9)
 
 
+def test_every_thursday_and_the_first_monday_are_one_rule() -> None:
+    """dateutil alone would look for Thursdays that are first Mondays."""
+    assert [one.day for one in times("FREQ=MONTHLY;BYDAY=TH,1MO;COUNT=7", datetime(2027, 2, 1, 15))] == [
+        1, 4, 11, 18, 25, 1, 4,
+    ]  # fmt: skip
+    yearly = times("FREQ=YEARLY;BYDAY=FR,-1TH;UNTIL=20281231", datetime(2027, 1, 1, 15))
+    assert len(yearly) == 53 + 52 + 2 and yearly[52:54] == [datetime(2027, 12, 30, 15), datetime(2027, 12, 31, 15)]
+
+
 def test_until_is_compared_in_the_zone_of_the_series() -> None:
     until = "FREQ=DAILY;UNTIL=20270602T220000Z"  # midnight in Paris of 3 June
     assert times(until, datetime(2027, 6, 1, 0))[-1] == datetime(2027, 6, 3, 0)
