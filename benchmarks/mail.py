@@ -164,11 +164,18 @@ class Keeping:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         async with self.mailer.connection() as connection:
-            self._connection = connection
-            yield self
+            yield _Keeping(connection, self.sent)
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """One connection of it."""
+
+    connection: Connection
+    sent: list[tuple[str, bytes]]
 
     async def send(self, message: bytes, recipient: str) -> None:
-        await self._connection.send(message, recipient)
+        await self.connection.send(message, recipient)
         self.sent.append((recipient, message))
 
 

@@ -1,4 +1,7 @@
-"""The outbox: mails that are noted leave one by one, over one connection, while the next ones are written.
+"""The outbox: mails that are noted leave one after the other, while the next ones are written.
+
+One connection serves a batch. Of a flood, once the relay has taken a batch as fast as it came, each of a few more
+takes the next mail that waits: while the relay thinks about one mail, it is told of another.
 
 At most `BATCH` mails are noted and not yet settled: so many a death leaves in doubt. Behind them at most one batch
 waits that is written, and one is being written, so that the relay never waits for us nor we for it. Each mail begins
@@ -21,12 +24,17 @@ from perinat_sched.notices.settling import Settling
 from perinat_sched.zones import Clock
 
 BATCH = 20
+CONNECTIONS = 4  # at most, of a flood
 FRESH = 0.5  # seconds
 
 Note = Callable[[Sequence[Draft]], Awaitable[Sequence[bool]]]  # which of these leave now, and settle what has left
 
 
-@dataclass(frozen=True, slots=True)
+class _NoMore(Exception):
+    """The relay takes no more connections than it has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Noted:
     draft: Draft
     at: float  # by the loop's clock
@@ -47,8 +55,9 @@ class Outbox:
         self._waiting: deque[_Noted] = deque()
         self._taking: asyncio.Task[None] | None = None
         self._written = 0  # taken, and not all noted
-        self._leaving = 0  # one, or none
+        self._leaving = 0  # one a connection, or none
         self._begun = 0
+        self._fluent = 0  # how many the relay has taken since it was opened, or last dawdled
         self._dawdles = False
         self._moved = asyncio.Event()
 
@@ -61,21 +70,24 @@ class Outbox:
         Where there is no relay, or it is closed, it takes nothing more. Whoever is cancelled cuts the mail that is on
         its way; any other failure lets it arrive.
         """
-        self.open, self.given_back, self._dawdles = True, 0, False
-        sender, watch = (asyncio.create_task(work, name="outbox") for work in (self._send(mailer), self._watch()))
+        self.open, self.given_back, self._dawdles, self._fluent = True, 0, False, 0
+        senders = [asyncio.create_task(self._send(mailer, more=more), name="outbox") for more in range(CONNECTIONS)]
+        watch = asyncio.create_task(self._watch(), name="outbox-watch")
         try:
             yield
             await self._taken()
             await self._until(self._is_empty)
         except asyncio.CancelledError:
-            sender.cancel()
+            for sender in senders:
+                sender.cancel()
             raise
         finally:
             self.close()
             watch.cancel()
-            await asyncio.gather(sender, watch, self._taken(), return_exceptions=True)
+            await asyncio.gather(*senders, watch, self._taken(), return_exceptions=True)
             await self._give_back([self._waiting.popleft().draft for _ in range(len(self._waiting))])
-        sender.result()
+        for sender in senders:
+            sender.result()
 
     def close(self) -> None:
         """Nothing leaves any more but what is on its way."""
@@ -142,38 +154,57 @@ class Outbox:
             async with asyncio.timeout(self.fresh):
                 await self._until(room)
         except TimeoutError:
-            self._dawdles = True
+            self._dawdles, self._fluent = True, 0
             return False
         return self.open
 
-    async def _send(self, mailer: Mailer) -> None:
-        """One after the other, until it is closed. What one recipient's server says does not concern the next."""
+    async def _send(self, mailer: Mailer, *, more: int) -> None:
+        """One after the other, until it is closed. What one recipient's server says does not concern the next.
+
+        `more`: than the first connection; a relay that does not take it is left to those before it.
+        """
+
+        def wanted() -> bool:
+            return bool(self._waiting) and (not more or self._fluent >= BATCH)
+
         try:
-            await self._until(lambda: self._waiting)
+            await self._until(wanted)
             if self.open:
                 async with mailer.connection() as connection:
                     while self.open:
-                        await self._next(connection)
-                        await self._until(lambda: self._waiting)
+                        await self._next(connection, more=more)
+                        await self._until(wanted)
+        except _NoMore:
+            return
         except Away:  # nobody to speak to: no other mail would do better now
-            pass
-        finally:
-            self._leaving = 0
             self.close()
+        except BaseException:
+            self.close()
+            raise
 
-    async def _next(self, connection: Connection) -> None:
-        self._leaving = 1
+    async def _next(self, connection: Connection, *, more: int) -> None:
+        noted = self._waiting.popleft()
+        self._leaving += 1
         self._begun += 1
         self.pace = min(self.pace + 1, BATCH)
-        await self._hand_over(connection, self._waiting.popleft().draft)
-        self._leaving = 0
-        self._stir()
+        try:
+            await self._hand_over(connection, noted.draft, more=more)
+        except _NoMore:
+            self._begun -= 1
+            self._waiting.appendleft(noted)
+            raise
+        finally:
+            self._leaving -= 1
+            self._stir()
+        self._fluent += 1
 
-    async def _hand_over(self, connection: Connection, draft: Draft) -> None:
+    async def _hand_over(self, connection: Connection, draft: Draft, *, more: int) -> None:
         """Send one mail and settle its rows, all alike. Raises Away where there is no relay."""
         try:
             await connection.send(draft.message, draft.rows[0].recipient)
         except Away as error:
+            if more and not error.ambiguous:
+                raise _NoMore from error
             await self.settling.put_off(draft.rows, error, try_at=self.patience.away(self.clock()))
             raise
         except Refused as error:
@@ -191,10 +222,10 @@ class Outbox:
             late = asyncio.get_running_loop().time() - self.fresh / 2
             stale = [noted for noted in self._waiting if noted.at <= late]
             if stale:
-                for _ in stale:
-                    self._waiting.popleft()
+                for noted in stale:
+                    self._waiting.remove(noted)
                 self.pace = max(1, self._begun - stale[0].begun)
-                self._dawdles = True
+                self._dawdles, self._fluent = True, 0
             with suppress(Exception):  # it is written the next time
                 await self._give_back([noted.draft for noted in stale])
 
