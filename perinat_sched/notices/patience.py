@@ -1,8 +1,8 @@
 """How a relay that is away is waited for: one mail asks for it now and then, and all the others wait with it.
 
 So an hour without a relay costs a dozen calls, however many mails wait; none of them uses up its own attempts or ends
-in a long pause of its own, and when the relay is back they leave within minutes, the oldest first, in batches over one
-connection a process.
+in a long pause of its own, and when the relay is back they leave within minutes, the oldest first, as fast as it takes
+them (`outbox`).
 """
 
 from __future__ import annotations
