@@ -18,10 +18,10 @@ Reached with four readers, not with one. The range of four runs on two quiet cor
                  1            2.02–2.23  1.77–1.96             1.30  0.42         0.58–0.67
                  4            1.58–1.64  1.43–1.47             1.34  0.43         0.82–0.85
 
-While the relay answers, the next mails are claimed, read and written, and a flood has a few connections, so wall time is
-our CPU time and little more: with one reader 0.3 ms of it remain to be cut. Of 1.95, writing takes 0.7 (the letter 0.15,
-its prints 0.2, the calendar part 0.15), sending 0.4, of which the library reads the mail twice and both addresses, the
-database 0.45, the loop the rest.
+While the relay answers, the next mails are claimed, read and written, and a flood has a few connections, so wall time
+is our CPU time and little more: with one reader 0.3 ms of it remain to be cut. Of 1.95, writing takes 0.7 (the letter
+0.15, its prints 0.2, the calendar part 0.15), sending 0.4, of which the library reads the mail twice and both
+addresses, the database 0.45, the loop the rest.
 """
 
 from __future__ import annotations
