@@ -64,46 +64,35 @@ class Publisher:
     def __post_init__(self) -> None:
         self._making = _digest((_software(), repr(self.directory), self.organizer, TZDATA_VERSION))
 
-    async def publish(self, address: str, asked: Asked, options: Options) -> tuple[Feed, Published]:
-        """The calendar at an address, given by its secret's hash, today, and which feed it is.
-
-        Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
-        Unavailable where the database is away and nothing is kept.
-        """
-        then, answer = await self._published(address, asked, options)
-        return then.feed, answer
-
     def again(self, words: Words, now: float) -> Told | None:
         """What was answered to the very same words, where nothing can have changed since; None: ask `tell`.
 
         `now` is in seconds since 1970.
         """
         told = self.shelf.told(words)
-        if told is None or not told.since <= now < told.until:
-            return None
-        stamp = self.database.changes.stamp()
-        return told if stamp is not None and told.stamp == stamp else None
+        return told if told is not None and told.then.holds(self.database.changes.stamp(), now) else None
 
     async def tell(self, address: str, words: Words) -> Told:
         """What an address answers to such words. Raises like `publish`."""
         _, options, method, tags, since, encodings = words
-        then, answer = await self._published(address, Asked.by(method, tags, since, encodings), options)
-        told = Told.of(address, answer, then)
+        then, answer = await self.publish(address, Asked.by(method, tags, since, encodings), options)
+        told = Told(address, answer, then)
         self.shelf.tell(words, told)
         return told
 
-    async def _published(self, address: str, asked: Asked, options: Options) -> tuple[Standing, Published]:
+    async def publish(self, address: str, asked: Asked, options: Options) -> tuple[Standing, Published]:
+        """The calendar at an address, given by its secret's hash, today, and what stands behind it.
+
+        Raises NotFound for an unknown address, Gone where it, or its owner's token, was revoked or has expired, and
+        Unavailable where the database is away and nothing is kept.
+        """
         now, kept = self.clock(), self.shelf.get((address, options))
-        if kept is None or not self._stands(kept.standing, now) or kept.answers.to(asked) is None:
+        holds = kept is not None and kept.standing.holds(self.database.changes.stamp(), now.timestamp())
+        if kept is None or not holds or kept.answers.to(asked) is None:
             kept = await self._kept((address, options), asked, now)
         told = kept.answers.to(asked)
         assert told is not None, "what is kept answers what was asked"
         return kept.standing, told
-
-    def _stands(self, then: Standing, now: datetime) -> bool:
-        """Whether nothing can have changed since."""
-        stamp = self.database.changes.stamp()
-        return stamp is not None and then.stamp == stamp and then.since <= now < then.until
 
     async def feed(self, address: str) -> Feed:
         """What an address is of. Raises like `publish`."""

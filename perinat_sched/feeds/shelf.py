@@ -29,14 +29,18 @@ class Standing:
     feed: Feed
     owner: TokenRow
     stamp: int | None  # of `Changes`, taken before the database was asked
-    since: datetime  # as long as it is the same day (UTC) and the owner's token has not expired
-    until: datetime
+    since: float  # as long as it is the same day (UTC) and the owner's token has not expired
+    until: float  # both in seconds since 1970, which are compared quicker than instants
 
     @classmethod
     def of(cls, feed: Feed, owner: TokenRow, stamp: int | None, now: datetime) -> Self:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         until = min(midnight + timedelta(days=1), owner.expires_at)
-        return cls(feed=feed, owner=owner, stamp=stamp, since=midnight, until=until)
+        return cls(feed=feed, owner=owner, stamp=stamp, since=midnight.timestamp(), until=until.timestamp())
+
+    def holds(self, stamp: int | None, now: float) -> bool:
+        """Whether nothing can have changed until `now` (seconds since 1970), by the stamp of then."""
+        return stamp is not None and self.stamp == stamp and self.since <= now < self.until
 
 
 # How a program asks, word for word: the secret of the address, what is asked for, the method, If-None-Match,
@@ -45,18 +49,11 @@ Words = tuple[str, Options, str, str | None, str | None, str | None]
 
 
 class Told(NamedTuple):
-    """What was answered to such words: the answer to the same words, as long as what stood behind it stands."""
+    """What was answered to such words: the answer to the same words, as long as what stood behind it holds."""
 
     address: str  # the hash of its secret
     answer: Published
-    feed: str  # its id
-    stamp: int | None
-    since: float  # seconds since 1970, which are compared quicker than instants
-    until: float
-
-    @classmethod
-    def of(cls, address: str, answer: Published, then: Standing) -> Self:
-        return cls(address, answer, then.feed.id, then.stamp, then.since.timestamp(), then.until.timestamp())
+    then: Standing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,8 @@ class Outbox:
         its way; any other failure lets it arrive.
         """
         self.open, self.given_back, self._dawdles, self._fluent = True, 0, False, 0
-        senders = [asyncio.create_task(self._send(mailer, more=more), name="outbox") for more in range(CONNECTIONS)]
+        sending = [self._send(mailer, more=number > 0) for number in range(CONNECTIONS)]
+        senders = [asyncio.create_task(each, name="outbox") for each in sending]
         watch = asyncio.create_task(self._watch(), name="outbox-watch")
         try:
             yield
@@ -158,10 +159,10 @@ class Outbox:
             return False
         return self.open
 
-    async def _send(self, mailer: Mailer, *, more: int) -> None:
+    async def _send(self, mailer: Mailer, *, more: bool) -> None:
         """One after the other, until it is closed. What one recipient's server says does not concern the next.
 
-        `more`: than the first connection; a relay that does not take it is left to those before it.
+        `more`: than the first connection; one that the relay does not take is left out.
         """
 
         def wanted() -> bool:
@@ -182,7 +183,7 @@ class Outbox:
             self.close()
             raise
 
-    async def _next(self, connection: Connection, *, more: int) -> None:
+    async def _next(self, connection: Connection, *, more: bool) -> None:
         noted = self._waiting.popleft()
         self._leaving += 1
         self._begun += 1
@@ -198,8 +199,9 @@ class Outbox:
             self._stir()
         self._fluent += 1
 
-    async def _hand_over(self, connection: Connection, draft: Draft, *, more: int) -> None:
-        """Send one mail and settle its rows, all alike. Raises Away where there is no relay."""
+    async def _hand_over(self, connection: Connection, draft: Draft, *, more: bool) -> None:
+        """Send one mail and settle its rows, all alike. Raises Away where there is no relay, _NoMore where it does not
+        take `more` connections: then the mail has not left."""
         try:
             await connection.send(draft.message, draft.rows[0].recipient)
         except Away as error:

@@ -75,9 +75,9 @@ async def published(call: Call[FeedQuery, None]) -> web.Response:
     address = told.address if told else address_of(secret)
     services.feed_reads.count(address)
     told = told or await publisher.tell(address, words)
-    services.readings.note(told.feed, headers.get(hdrs.USER_AGENT, ""), now)
-    answer = told.answer
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    services.readings.note(told.then.feed.id, headers.get(hdrs.USER_AGENT, ""), now)
+    reply = told.answer
+    return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
 
 
 def _told(feed: Feed, read: Reading | None = None) -> FeedOut:

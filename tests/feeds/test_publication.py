@@ -140,7 +140,7 @@ async def test_the_same_words_have_the_same_answer_until_something_may_have_chan
         assert not (await told())[1]
         assert (await told())[1]
 
-        await house.feeds.revoke(await house.actor("admin", "another"), changed.feed)
+        await house.feeds.revoke(await house.actor("admin", "another"), changed.then.feed.id)
         assert publisher.again(words, house.now[0].timestamp()) is None
         with pytest.raises(Gone):
             await publisher.tell(hashed(secret), words)
@@ -463,12 +463,12 @@ async def test_what_another_node_wrote_meanwhile_is_read_again_and_dates_rise_al
 ) -> None:
     """What was read before writing may be old by then: known, unknown, or of the same bytes."""
     secret = await house.secret(await house.actor("admin"), "site", "lille")
-    feed, _ = await house.publisher.publish(hashed(secret), Asked(), Options())
+    then, _ = await house.publisher.publish(hashed(secret), Asked(), Options())
 
     async def record(body: bytes, before: tuple[str, Facts] | None) -> Facts:
         made = Edition.of((body,)).facts()
         return await house.database.write(
-            lambda tx: store.record_edition(tx, feed.id, "alarm=5", body.decode(), made, house.now[0], before)
+            lambda tx: store.record_edition(tx, then.feed.id, "alarm=5", body.decode(), made, house.now[0], before)
         )
 
     first = await record(b"a", None)

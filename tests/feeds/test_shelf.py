@@ -78,7 +78,7 @@ def words(address: str, encodings: str = "gzip") -> Words:
 def told(address: str, body: bytes) -> Told:
     answer = kept(body).answers.to(Asked())
     assert answer is not None
-    return Told.of(address, answer, STANDING)
+    return Told(address, answer, STANDING)
 
 
 def test_what_was_told_goes_with_what_it_was_told_from() -> None:

@@ -197,6 +197,10 @@ class Desk:
             self.becomes("sent", kind=kind)
 
 
+def numbered(number: int, **changes: Any) -> Session:
+    return session(id=f"session-{number}", uid=f"session-{number}@perinat.example", **changes)
+
+
 def of(rows: Sequence[Notice], *kinds: str) -> list[tuple[str, str]]:
     """(kind, recipient) of what waits, of some kinds."""
     return [(row.kind, row.recipient) for row in rows if row.state == "due" and row.kind in kinds]

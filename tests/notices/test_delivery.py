@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from perinat_sched.booking.session import Session
 from perinat_sched.notices.delivery import LEASE, Delivery
 from perinat_sched.notices.mailer import Away, Refused, SmtpMailer, TryLater
 from perinat_sched.notices.outbox import BATCH
@@ -26,6 +25,7 @@ from tests.notices.examples import (
     changed,
     content,
     network,
+    numbered,
     part,
     read,
     session,
@@ -35,10 +35,6 @@ from tests.notices.relay import running_relay
 CALAIS_READER = "staff@calais.example"
 EVERYBODY = ["coordination@lille.example", CALAIS_READER, "staff@lille.example", "staff@sainte-justine.example"]
 WITHOUT_CALAIS = (LILLE, part("calais", "declined"), MONTREAL)
-
-
-def numbered(number: int, **changes: Any) -> Session:
-    return session(id=f"session-{number}", uid=f"session-{number}@perinat.example", **changes)
 
 
 async def test_a_booked_session_invites_and_reminds_everybody_once(room: PostRoom):

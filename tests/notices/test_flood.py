@@ -12,8 +12,8 @@ import pytest
 from perinat_sched.notices.mailer import Away, Connection, Refused, SmtpMailer, TryLater
 from perinat_sched.notices.notice import Notice
 from perinat_sched.notices.outbox import BATCH, CONNECTIONS
-from tests.notices.conftest import PostRoom
-from tests.notices.examples import MAIL_FROM, Mailbox, session
+from tests.notices.conftest import PostRoom, until
+from tests.notices.examples import MAIL_FROM, Mailbox, numbered
 from tests.notices.relay import Relay, running_relay
 
 SESSIONS = 20
@@ -23,12 +23,12 @@ MAILS = 4 * SESSIONS
 @pytest.fixture
 async def flooded(room: PostRoom) -> PostRoom:
     for number in range(SESSIONS):
-        await room.book(session(id=f"session-{number}", uid=f"session-{number}@perinat.example"))
+        await room.book(numbered(number))
     return room
 
 
 async def rows(room: PostRoom) -> list[Notice]:
-    found = [row for number in range(SESSIONS) for row in await room.rows(session(id=f"session-{number}"))]
+    found = [row for number in range(SESSIONS) for row in await room.rows(numbered(number))]
     return [row for row in found if not row.lead]
 
 
@@ -175,9 +175,7 @@ async def test_a_flood_that_is_cut_short_leaves_in_doubt_what_was_on_its_way_and
 
     relay = Stuck()
     running = asyncio.create_task(flooded.delivery(relay).run_once())
-    async with asyncio.timeout(10):
-        while relay.stuck < CONNECTIONS:  # noqa: ASYNC110 - the relay is a fake, which tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: relay.stuck == CONNECTIONS)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
