@@ -131,7 +131,7 @@ def _names(language: Language) -> tuple[Mapping[int, str], Mapping[int, str]]:
 
 def time_of_day(local: datetime, language: Language) -> str:
     """`9 h 00`, with non-breaking spaces; `09:00` in English."""
-    return f"{local.hour}{_NBSP}h{_NBSP}{local:%M}" if language == "fr" else f"{local:%H:%M}"
+    return f"{local.hour}{_NBSP}h{_NBSP}{local.minute:02d}" if language == "fr" else f"{local:%H:%M}"
 
 
 def hour(local: datetime, language: Language, place: str | None = None) -> str:

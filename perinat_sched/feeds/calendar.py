@@ -37,6 +37,7 @@ COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, 
 
 SHEET = 32  # pieces, about, that are compressed together
 KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
+SHORT = 75  # octets: from here on a line is folded (RFC 5545 § 3.1)
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
 
@@ -85,7 +86,7 @@ def piece(cover: Cover, session: Session, detail: Detail, directory: Directory) 
     clock = vtimezone.clock(session.timezone, session.start, session.end)
     seen = face(session, directory, detail, cover.view)
     event = event_of(session, seen, clock, cover.organizer, cover.view.language)
-    return Piece.of(session.start, session.id, [clock], event.to_ical())
+    return Piece.of(session.start, session.id, [clock], written(event))
 
 
 def series_piece(
@@ -94,7 +95,7 @@ def series_piece(
     """What is shown of a series, its sessions, at least one, at their levels of detail."""
     shown = [Shown(session=each, seen=face(each, directory, detail, cover.view)) for each, detail in sessions]
     made = series_calendar.components(series, shown)
-    text = b"".join(series_event(series, one, cover.organizer, cover.view.language).to_ical() for one in made)
+    text = b"".join(written(series_event(series, one, cover.organizer, cover.view.language)) for one in made)
     start = min(one.session.start for one in made)
     return Piece.of(start, series.id, series_calendar.clocks_of(series, made), text)
 
@@ -154,6 +155,12 @@ def head_of(method: Method, name: str | None = None, zone: str | None = None, la
         calendar.add("x-published-ttl", vDuration(REFRESH))
     whole: bytes = calendar.to_ical()
     return whole.removesuffix(END)
+
+
+def written(event: Event) -> bytes:
+    """An event as icalendar writes it, which looks at each character where it might fold: here only at long lines."""
+    lines = event.content_lines()
+    return b"\r\n".join(line.encode() if len(line) < SHORT and line.isascii() else line.to_ical() for line in lines)
 
 
 def assembled(head: bytes, clocks: Iterable[vtimezone.Rules | None], events: Iterable[bytes]) -> bytes:

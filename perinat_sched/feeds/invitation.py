@@ -17,7 +17,7 @@ from icalendar.parser import Contentline
 
 from perinat_sched.booking.session import Answer, Session
 from perinat_sched.feeds import series_calendar, vtimezone
-from perinat_sched.feeds.calendar import assembled, event_of, head_of, one_line, parameter, series_event, uri
+from perinat_sched.feeds.calendar import assembled, event_of, head_of, one_line, parameter, series_event, uri, written
 from perinat_sched.feeds.face import Viewpoint, face, location
 from perinat_sched.feeds.series_calendar import Shown
 from perinat_sched.series.series import Series
@@ -61,7 +61,7 @@ class Invitation:
         event = event_of(self.told, seen, clock, organizer, language)
         event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
         event["ATTENDEE"] = vText(GAP)
-        whole = assembled(head_of(method), {clock}, [event.to_ical()])
+        whole = assembled(head_of(method), {clock}, [written(event)])
         self._before, rest = whole.split(_GAPS["ATTENDEE"], 1)
         self._between, self._after = rest.split(_GAPS["LOCATION"], 1)
 
@@ -102,7 +102,7 @@ def series_invitation(
         event = series_event(series, component, organizer, language)
         event["DTSTAMP"] = vDatetime(stamp.astimezone(UTC))
         event["ATTENDEE"] = attendees[component.session.id]
-        events.append(event.to_ical())
+        events.append(written(event))
     return assembled(head_of(method), series_calendar.clocks_of(series, made), events)
 
 

@@ -1,6 +1,6 @@
 """How a letter lies on the page: as text, and as HTML that says the same.
 
-The words are all in the letter; the two templates hold none, so that neither print can say less than the other. The
+The words are all in the letter; neither print has any of its own, so that neither can say less than the other. The
 HTML reads at a telephone's width, without images and with the little style that mail programs keep.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
@@ -25,27 +26,20 @@ _templates = Environment(
 
 
 @cache
-def _template(name: str) -> Template:
+def _html() -> Template:
     """Jinja2 itself looks at the file's date each time."""
-    return _templates.get_template(name)
+    return _templates.get_template("letter.html.j2")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One fact: its name, and what it is; a link where it can be followed."""
 
     label: str
     value: str
     link: bool = False
 
-    @property
-    def rows(self) -> list[str]:
-        """The value as it is written, line by line."""
-        return self.value.splitlines() or [""]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """Facts of one sort under a heading; never without lines."""
 
     heading: str
@@ -67,9 +61,14 @@ class Letter:
 def as_text(written: Letter) -> str:
     """The letter for any reader."""
     labelled = say(Message("{label}: {value}"), written.language).format
-    return _template("letter.txt.j2").render(letter=written, labelled=labelled)
+    blocks = [written.first_line, *written.paragraphs]
+    for heading, lines in written.sections:
+        # The value as it is written, line by line.
+        facts = ["\n  ".join(labelled(label=label, value=value).splitlines()) for label, value, _ in lines]
+        blocks.append("\n- ".join([heading.upper(), *facts]))
+    return "\n\n".join([*blocks, written.footer]) + "\n"
 
 
 def as_html(written: Letter) -> str:
     """The same letter, readable at a telephone's width, without images."""
-    return _template("letter.html.j2").render(letter=written)
+    return _html().render(letter=written)

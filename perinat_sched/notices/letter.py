@@ -8,7 +8,6 @@ ring or write to. Only what belongs to the reader is said: another site's room o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from perinat_sched import zones
@@ -84,7 +83,7 @@ class Words:
         _, *facts = self._facts()
         asked = [self._line(Message("Your site’s answer"), self.say(Message("awaited")))] if self._awaited() else []
         to_ring = [line for line in self._to_ring() if not self.hosting]
-        ways = [replace(line, label=self.say(Message("To answer or to ask"))) for line in to_ring]
+        ways = [line._replace(label=self.say(Message("To answer or to ask"))) for line in to_ring]
         hours = self.reader.hours(self.start, self._others())
         return Section(heading=self.session.title, lines=(when, *whose, *facts, *asked, *ways, *hours))
 

@@ -29,7 +29,6 @@ _HEADER = re.compile(rb"[!-9;-~]+: [^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n")  # one, 
 _HEAD = re.compile(rb"(?:%s)+" % _HEADER.pattern)
 _NAMES = re.compile(rb"(?m)^([!-9;-~]+):")
 _FOLD = re.compile(r"\r\n(?=[ \t])")
-_DOT = re.compile(rb"(?m)^\.")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 
 
@@ -53,7 +52,7 @@ def text(subtype: str, words: str) -> Part:
     """`text/plain` or `text/html`, in quoted-printable: readable, and no line is too long or begins with a dot."""
     body = quopri.encodestring("\r\n".join(words.splitlines()).encode() + b"\r\n")
     headers = (("Content-Type", f"text/{subtype}; charset=utf-8"), ("Content-Transfer-Encoding", "quoted-printable"))
-    return Part.of(headers, _DOT.sub(b"=2E", body))
+    return Part.of(headers, (b"=2E" + body[1:] if body.startswith(b".") else body).replace(b"\n.", b"\n=2E"))
 
 
 def data(content_type: str, content: bytes, *, file_name: str | None = None) -> Part:
@@ -114,13 +113,12 @@ def _line(name: str, value: str) -> bytes:
 
 def _encoded(value: str, name: str) -> str:
     """A text in encoded words, those of the standard library's `Header`, which takes ten times as long."""
-    octets = value.encode()
-    quoted = sum(len(_quoted_character(character)) for character in value)
-    in_base64 = _base64_length(len(octets)) < quoted
+    quoted = [_quoted_character(character) for character in value]
+    in_base64 = _base64_length(len(value.encode())) < sum(map(len, quoted))
     words, word, length = [], "", 0
     room = LINE - len(name) - len(": ") - len(_WORD.format("q", ""))
-    for character in value:
-        longer = length + (len(character.encode()) if in_base64 else len(_quoted_character(character)))
+    for character, in_quotes in zip(value, quoted, strict=True):
+        longer = length + len(character.encode() if in_base64 else in_quotes)
         if (_base64_length(longer) if in_base64 else longer) > room:
             words.append(word)
             longer, word = longer - length, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from perinat_sched import zones
 from perinat_sched.i18n import Language, Message, apart, hour, moment, place_of, say
@@ -12,7 +13,7 @@ from perinat_sched.notices.layout import Line
 from perinat_sched.sites.network import Directory, Site
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
     """Who reads for a site; a site that left the configuration reads French by the session's clock."""
 
@@ -20,19 +21,19 @@ class Reader:
     code: str  # the site's
     session_zone: str
 
-    @property
+    @cached_property
     def site(self) -> Site | None:
         return self.directory.sites.get(self.code)
 
-    @property
+    @cached_property
     def language(self) -> Language:
         return self.site.language if self.site else "fr"
 
-    @property
+    @cached_property
     def zone(self) -> str:
         return self.site.timezone if self.site else self.session_zone
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Whose hour the reader's is."""
         return self.place_of(self.site)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from icalendar import Calendar
+from icalendar import Calendar, Event
 
-from perinat_sched.feeds.calendar import one_line, paragraph, render_feed
+from perinat_sched.feeds.calendar import one_line, paragraph, render_feed, written
 from perinat_sched.feeds.invitation import Invitation
 from perinat_sched.sites.network import Directory, Kind, Room
 from tests.feeds.examples import PARTS, UPDATED, cover, directory, session, site
@@ -110,6 +110,14 @@ def test_no_name_or_text_changes_the_lines_of_an_invitation__ics_31_35(name, tex
 )
 def test_a_link_never_ends_its_line__ics_34(link: str) -> None:
     assert_well_formed(render_feed(cover(), [(session(join_url=link), "full")], directory()))
+
+
+@given(st.lists(texts | st.integers(60, 80).map("a".ljust) | st.integers(60, 80).map("é".ljust), max_size=4))
+def test_an_event_is_written_as_icalendar_writes_it(lines: list[str]) -> None:
+    event = Event()
+    for line in lines:
+        event.add("comment", one_line(line))
+    assert written(event) == event.to_ical()
 
 
 def test_line_breaks_of_every_kind_become_one_and_what_is_invisible_goes() -> None:
