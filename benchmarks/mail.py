@@ -174,6 +174,9 @@ class _Keeping:
     connection: Connection
     sent: list[tuple[str, bytes]]
 
+    async def connect(self) -> None:
+        await self.connection.connect()
+
     async def send(self, message: bytes, recipient: str) -> None:
         await self.connection.send(message, recipient)
         self.sent.append((recipient, message))

@@ -58,6 +58,9 @@ class Away(TryLater):
 class Connection(Protocol):
     """Takes mails one after the other."""
 
+    async def connect(self) -> None:
+        """Be there to take one, which may take long. Raises Away. What is there already does nothing."""
+
     async def send(self, message: bytes, recipient: str) -> None:
         """Hand one mail over. Raises Refused or TryLater; the next mail may be sent after either."""
 
@@ -120,6 +123,9 @@ class SmtpMailer:
         except (SMTPException, OSError, ValueError) as error:  # ValueError: the relay's certificate has no such name
             smtp.close()
             raise Away(f"no relay: {_words(error)}") from error
+        except BaseException:  # cancelled half-way
+            smtp.close()
+            raise
         return smtp
 
     async def greeted(self) -> str | None:
@@ -152,9 +158,13 @@ class _SmtpConnection:
         self._smtp: SMTP | None = None
         self._breaks = 0  # since the relay last answered
 
-    async def send(self, message: bytes, recipient: str) -> None:
+    async def connect(self) -> None:
         if self._smtp is None or not self._smtp.is_connected:
             self._smtp = await self._mailer.connected()
+
+    async def send(self, message: bytes, recipient: str) -> None:
+        await self.connect()
+        assert self._smtp
         try:
             await self._mailer.transfer(self._smtp, message, recipient)
         except SMTPSenderRefused as error:  # about us, not about this recipient: for an operator to mend
@@ -222,6 +232,9 @@ class FileMailer:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         yield self
+
+    async def connect(self) -> None:
+        pass
 
     async def send(self, message: bytes, recipient: str) -> None:
         try:

@@ -5,8 +5,8 @@ takes the next mail that waits: while the relay thinks about one mail, it is tol
 
 At most `BATCH` mails are noted and not yet settled: so many a death leaves in doubt. Behind them at most one batch
 waits that is written, and one is being written, so that the relay never waits for us nor we for it. Each mail begins
-to leave within half a second of its note, while what it says is fresh; what a slow relay leaves lying longer is given
-back, for others or for later.
+to leave within half a second of its note, while what it says is fresh; what a slow relay leaves lying longer, be it
+while it greets us, is given back, for others or for later.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class Outbox:
         self._begun += 1
         self.pace = min(self.pace + 1, BATCH)
         try:
-            await self._hand_over(connection, noted.draft, more=more)
+            await self._hand_over(connection, noted, more=more)
         except _NoMore:
             self._begun -= 1
             self._waiting.appendleft(noted)
@@ -199,10 +199,18 @@ class Outbox:
             self._stir()
         self._fluent += 1
 
-    async def _hand_over(self, connection: Connection, draft: Draft, *, more: bool) -> None:
-        """Send one mail and settle its rows, all alike. Raises Away where there is no relay, _NoMore where it does not
-        take `more` connections: then the mail has not left."""
+    async def _hand_over(self, connection: Connection, noted: _Noted, *, more: bool) -> None:
+        """Send one mail and settle its rows, all alike; give it back where the relay was slow to greet us.
+
+        Raises Away where there is no relay, _NoMore where it does not take `more` connections, or not at once: then
+        the mail has not left.
+        """
+        draft = noted.draft
         try:
+            await self._connect(connection, more=more)
+            if asyncio.get_running_loop().time() - noted.at > self.fresh:
+                await self._give_back([draft])
+                return
             await connection.send(draft.message, draft.rows[0].recipient)
         except Away as error:
             if more and not error.ambiguous:
@@ -216,6 +224,13 @@ class Outbox:
         else:
             self.settling.sent(draft.rows)
         self.patience.there()
+
+    async def _connect(self, connection: Connection, *, more: bool) -> None:
+        try:
+            async with asyncio.timeout(self.fresh if more else None):
+                await connection.connect()
+        except TimeoutError as error:
+            raise _NoMore from error
 
     async def _watch(self) -> None:
         """Give back what waits too long, and write down what has left, should nothing else do so."""

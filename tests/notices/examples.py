@@ -221,6 +221,9 @@ class Mailbox:
         self.connections += 1
         yield self
 
+    async def connect(self) -> None:
+        pass
+
     async def send(self, message: bytes, recipient: str) -> None:
         if answers := self.answers.get(recipient):
             raise answers.pop(0)

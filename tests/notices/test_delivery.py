@@ -548,7 +548,7 @@ async def test_a_relay_that_dawdles_is_offered_what_it_takes_in_time_and_more_wh
         await room.book(numbered(number))
     relay = Dawdling()
     delivery = room.delivery(relay)
-    delivery.outbox.fresh = 0
+    delivery.outbox.fresh = 0.01
     await delivery.plan()
     dawdling = asyncio.create_task(delivery.deliver())
     await until(lambda: relay.offered)

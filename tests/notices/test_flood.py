@@ -13,7 +13,7 @@ from perinat_sched.notices.mailer import Away, Connection, Refused, SmtpMailer, 
 from perinat_sched.notices.notice import Notice
 from perinat_sched.notices.outbox import BATCH, CONNECTIONS
 from tests.notices.conftest import PostRoom, until
-from tests.notices.examples import MAIL_FROM, Mailbox, numbered
+from tests.notices.examples import MAIL_FROM, Mailbox, changed, numbered
 from tests.notices.relay import Relay, running_relay
 
 SESSIONS = 20
@@ -54,6 +54,9 @@ class Relays(Mailbox):
         finally:
             self._on_their_way -= 1
 
+    async def greets(self, line: int) -> None:
+        pass
+
     async def takes(self, line: int) -> None:
         await asyncio.sleep(0.001)
 
@@ -63,6 +66,9 @@ class _Line:
         self._relay = relay
         self._number = number
         self._speaks = False
+
+    async def connect(self) -> None:
+        await self._relay.greets(self._number)
 
     async def send(self, message: bytes, recipient: str) -> None:
         assert not self._speaks, "one mail after the other on one connection"
@@ -99,6 +105,54 @@ async def test_a_relay_that_takes_one_connection_has_all_mails_over_that_one(flo
     assert delivery.away_until is None
 
 
+async def test_a_relay_that_is_slow_to_greet_another_connection_has_all_mails_over_the_first(flooded: PostRoom) -> None:
+    class OneLine(Relays):
+        speaks_to = 0
+
+        async def greets(self, line: int) -> None:
+            if self.speaks_to and line != self.speaks_to:
+                await asyncio.sleep(3600)
+            self.speaks_to = line
+
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[Connection]:
+            async with super().connection() as connection:
+                line = self.connections
+                yield connection
+            if self.speaks_to == line:
+                self.speaks_to = 0
+
+    relay = OneLine()
+    async with asyncio.timeout(30):
+        await flooded.delivery(relay).run_once()
+    assert set(relay.busy) == {1}
+    assert Counter(Counter(relay.raw).values()) == {1: MAILS}
+    assert {(row.state, row.attempts, row.ambiguous) for row in await rows(flooded)} == {("sent", 1, False)}
+
+
+async def test_while_a_relay_is_slow_to_greet_what_mails_say_does_not_grow_old(flooded: PostRoom) -> None:
+    """A session that is cancelled meanwhile invites nobody; readers whose mail was noted are told that it is off."""
+
+    class Slow(Relays):
+        greeted = False
+
+        async def greets(self, line: int) -> None:
+            if not self.greeted:
+                self.greeted = True
+                for number in range(SESSIONS):
+                    await flooded.change(changed(numbered(number), status="cancelled"))
+                await asyncio.sleep(0.3)
+
+    relay = Slow()
+    delivery = flooded.delivery(relay)
+    delivery.outbox.fresh = 0.2
+    await delivery.run_once()
+    assert relay.greeted
+    assert {subject for _, subject in relay.subjects} == {"Annulation"}
+    assert len(relay.raw) <= BATCH
+    assert Counter(row.kind for row in await rows(flooded) if row.state == "skipped") == {"invitation": MAILS}
+
+
 @pytest.mark.parametrize("dies", ["first", "any"])
 async def test_a_relay_that_goes_away_in_a_flood_costs_no_mail(flooded: PostRoom, dies: str) -> None:
     """What was on its way arrives, or is tried again; all others never left, or left over another connection."""
@@ -127,8 +181,9 @@ async def test_a_relay_that_goes_away_in_a_flood_costs_no_mail(flooded: PostRoom
 async def test_refusals_in_a_flood_concern_their_own_mails_alone(flooded: PostRoom) -> None:
     class Choosy(Relays):
         async def takes(self, line: int) -> None:
+            number = len(self.busy)
             await super().takes(line)
-            match len(self.busy) % 10:
+            match number % 10:
                 case 3:
                     raise Refused("550 no")
                 case 7:

@@ -71,6 +71,9 @@ class Letterbox:
     async def connection(self) -> AsyncIterator[Connection]:
         yield self
 
+    async def connect(self) -> None:
+        pass
+
     async def send(self, message: bytes, recipient: str) -> None:
         self.taken.append((monotonic(), recipient, message))
         await asyncio.sleep(self.dice.uniform(0, 0.005))
