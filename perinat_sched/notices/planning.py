@@ -43,6 +43,8 @@ class Planning:
     async def _plan(self, tx: Tx) -> list[Plan]:
         now = self.clock()
         sessions = await store.unplanned(tx, BATCH)
+        if not sessions:
+            return []
         rows = await store.of_sessions(tx, [session.id for session in sessions], locked=True)
         plans = [(session, self._plan_of(session, rows[session.id], now)) for session in sessions]
         await store.write(tx, plans)
