@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -118,6 +119,7 @@ class Letters:
                 assert re.search(rf"\b{local.day}(er)?\b", first_line), row
 
 
+@lru_cache(maxsize=4096)  # a year's
 def words(message: bytes) -> str:
     """A mail as text."""
     body = read(message).get_body(("plain",))
