@@ -36,7 +36,7 @@ REFRESH = timedelta(hours=1)
 COLOR = ("steelblue", "#4682B4")  # the same by name (RFC 7986) and, for Apple, by number
 
 SHEET = 32  # pieces, about, that are compressed together
-KEPT = 64  # events of invitations, heads of calendars: mails about a session leave one after the other
+KEPT = 64  # heads of calendars, mailboxes that publish them
 SHORT = 75  # octets: from here on a line is folded (RFC 5545 § 3.1)
 
 Method = Literal["PUBLISH", "REQUEST", "CANCEL"]
@@ -228,6 +228,7 @@ def _conference(link: str, language: Language) -> vUri:
     return conference
 
 
+@lru_cache(maxsize=KEPT)
 def mailbox(written: str) -> vCalAddress:
     """The scheduling mailbox, who publishes and invites."""
     name, address = parseaddr(written)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from perinat_sched import zones
 from perinat_sched.booking.session import CancellationCode, Session
@@ -84,7 +85,7 @@ class Words:
         asked = [self._line(Message("Your site’s answer"), self.say(Message("awaited")))] if self._awaited() else []
         to_ring = [line for line in self._to_ring() if not self.hosting]
         ways = [line._replace(label=self.say(Message("To answer or to ask"))) for line in to_ring]
-        hours = self.reader.hours(self.start, self._others())
+        hours = self.reader.hours(self.start, self._others)
         return Section(heading=self.session.title, lines=(when, *whose, *facts, *asked, *ways, *hours))
 
     # What it is about
@@ -191,7 +192,7 @@ class Words:
 
     def odd_hours(self) -> Iterator[str]:
         """One line for each zone whose difference to the reader's is rare on this date."""
-        others = {site.timezone: site for site in self._others()}
+        others = {site.timezone: site for site in self._others}
         for there, site in others.items():
             if zones.is_unusual(self.start, self.reader.zone, there):
                 yield self.say(
@@ -209,7 +210,7 @@ class Words:
         yield Section(heading=self.say(Message("What has changed")), lines=tuple(self._changes()))
         yield Section(heading=self.say(Message("The videoconference")), lines=tuple(self._facts()))
         if self.notice.kind != "cancellation":
-            hours = tuple(self.reader.hours(self.start, self._others()))
+            hours = tuple(self.reader.hours(self.start, self._others))
             yield Section(heading=self.say(Message("The hour at the other sites")), lines=hours)
         to_ring = Message("To ring now") if self._short_notice() else Message("To answer or to ask")
         yield Section(heading=self.say(to_ring), lines=tuple(self._to_ring()))
@@ -262,7 +263,7 @@ class Words:
         if self.notice.concern and self.notice.concern.site:
             codes = [self.notice.concern.site]
         elif self.hosting:
-            codes = [site.code for site in self._others()]
+            codes = [site.code for site in self._others]
             if self.before and self._short_notice():  # who no longer comes must hear of it in time too
                 codes += [site for site in self.before.sites if site not in self.session.sites]
         for site in (self.directory.sites[code] for code in codes if code in self.directory.sites):
@@ -282,6 +283,7 @@ class Words:
         said = self.say(REASONS[code])
         return f"{said} – {text}" if text else said
 
+    @cached_property
     def _others(self) -> list[Site]:
         """The other sites that take part, the host first: those whose hour is not the reader's own."""
         codes = [part.site for part in self.session.taking_part() if part.site != self.reader.code]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import date, datetime, timedelta
+from functools import cached_property, lru_cache
 
 from perinat_sched import zones
 from perinat_sched.i18n import Language, Message, apart, hour, moment, place_of, say
 from perinat_sched.notices.layout import Line
 from perinat_sched.sites.network import Directory, Site
+
+KEPT = 256  # hours: all readers of a session are told those of its other sites
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,8 @@ class Reader:
         """Every other site's hour, with its date where that is not the reader's."""
         own_day = self.local(start).date()
         for site in others:
-            local = zones.to_local(start, site.timezone)
-            tell = hour if local.date() == own_day else moment
-            yield Line(label=site.name, value=tell(local, self.language, self.place_of(site)))
+            told = _hour(start, site.timezone, self.language, self.place_of(site), own_day)
+            yield Line(label=site.name, value=told)
 
     def ways_to(self, site: Site) -> list[str]:
         """How a site is reached: by telephone first."""
@@ -81,6 +82,13 @@ class Reader:
     def difference(self, instant: datetime, there: str) -> str:
         """`5 h`, `3 h 30`: how far the reader's clocks and another zone's are apart at an instant."""
         return apart(zones.offset(instant, self.zone) - zones.offset(instant, there))
+
+
+@lru_cache(maxsize=KEPT)
+def _hour(instant: datetime, zone: str, language: Language, place: str, day: date) -> str:
+    """An instant by another's clock; with its date, where that is not `day`."""
+    local = zones.to_local(instant, zone)
+    return (hour if local.date() == day else moment)(local, language, place)
 
 
 def minutes(duration: timedelta) -> str:

@@ -129,7 +129,7 @@ class SeriesWords(Words):
         yield Section(heading=self.say(Message("The series")), lines=tuple(self._facts()))
         yield Section(heading=self.say(Message("The dates, in your hour")), lines=tuple(self._dates()))
         if self.coming:
-            hours = tuple(self.reader.hours(self.session.start, self._others()))
+            hours = tuple(self.reader.hours(self.session.start, self._others))
             yield Section(heading=self.say(Message("The hour at the other sites on the first date")), lines=hours)
         to_ring = Message("To ring now") if self._short_notice() else Message("To answer or to ask")
         yield Section(heading=self.say(to_ring), lines=tuple(self._to_ring()))
@@ -163,7 +163,7 @@ class SeriesWords(Words):
 
     def _remarks(self, session: Session, site: str) -> Iterator[str]:
         """In what this date is not as the first."""
-        others = {other.timezone: other for other in reversed(self._others())}
+        others = {other.timezone: other for other in reversed(self._others)}
         for zone, other in others.items():
             if zones.is_unusual(session.start, self.reader.zone, zone):
                 yield f"⚠ {next(self.reader.hours(session.start, [other])).value}"
