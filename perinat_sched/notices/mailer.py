@@ -157,6 +157,7 @@ class _SmtpConnection:
         self._mailer = mailer
         self._smtp: SMTP | None = None
         self._breaks = 0  # since the relay last answered
+        self._served = False  # whether a mail has left on this connection
 
     async def connect(self) -> None:
         if self._smtp is None or not self._smtp.is_connected:
@@ -164,15 +165,26 @@ class _SmtpConnection:
 
     async def send(self, message: bytes, recipient: str) -> None:
         await self.connect()
+        try:
+            await self._transfer(message, recipient)
+        except SMTPResponseException:  # many relays take so many mails a connection, and then leave it
+            self._hang_up()
+            await self.connect()
+            await self._transfer(message, recipient)
+
+    async def _transfer(self, message: bytes, recipient: str) -> None:
+        """Raises SMTPResponseException where the relay leaves a connection that has served before (421)."""
         assert self._smtp
         try:
             await self._mailer.transfer(self._smtp, message, recipient)
-        except SMTPSenderRefused as error:  # about us, not about this recipient: for an operator to mend
-            self._hang_up()
-            raise Away(_words(error)) from error
         except SMTPResponseException as error:
-            if error.code == 421:  # it takes leave
+            if error.code == 421:
+                if self._served:
+                    raise
                 raise self._broken(TryLater(_words(error))) from error
+            if isinstance(error, SMTPSenderRefused):  # about us, not about this recipient: for an operator to mend
+                self._hang_up()
+                raise Away(_words(error)) from error
             self._breaks = 0
             await self._begin_again()
             raise (Refused if error.code >= 500 else TryLater)(_words(error)) from error
@@ -183,7 +195,7 @@ class _SmtpConnection:
         except BaseException:  # cancelled half-way: what the relay heard of it must not become part of the next mail
             self._hang_up()
             raise
-        self._breaks = 0
+        self._breaks, self._served = 0, True
 
     async def close(self) -> None:
         if self._smtp is not None:
@@ -206,6 +218,7 @@ class _SmtpConnection:
         return error if self._breaks < BREAKS else Away(str(error), ambiguous=error.ambiguous)
 
     def _hang_up(self) -> None:
+        self._served = False
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,11 +26,13 @@ class Relay:
         self.senders: set[str] = set()
         self.sessions = 0
         self.hesitates = 0.0  # seconds between taking a mail and saying so
+        self.mails_a_session: int | None = None  # then it takes leave
         self.refuses_us = False
         self.refuses_tls = False
         self.encrypted: list[bool] = []  # a mail each
         self.signed_in: set[bytes] = set()
         self.url = ""
+        self._begun: Counter[Session] = Counter()  # mails
 
     @property
     def recipients(self) -> list[str]:
@@ -43,6 +46,9 @@ class Relay:
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if self.refuses_us:
             return "530 5.7.0 sign in first"
+        self._begun[session] += 1
+        if self.mails_a_session is not None and self._begun[session] > self.mails_a_session:
+            return "421 4.7.0 too many messages on this connection"
         envelope.mail_from = address
         return "250 OK"
 

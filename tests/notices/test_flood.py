@@ -247,3 +247,15 @@ async def test_a_real_relay_is_spoken_to_over_a_few_connections_and_has_each_mai
         await flooded.delivery(SmtpMailer(relay.url, sender=MAIL_FROM)).run_once()
     assert relay.sessions == CONNECTIONS
     assert Counter(Counter(relay.taken).values()) == {1: MAILS}
+
+
+async def test_a_real_relay_that_takes_few_mails_a_connection_has_them_all_at_once(flooded: PostRoom) -> None:
+    relay = Relay()
+    relay.mails_a_session = 7
+    async with running_relay(relay=relay):
+        delivery = flooded.delivery(SmtpMailer(relay.url, sender=MAIL_FROM))
+        await delivery.run_once()
+    assert relay.sessions >= MAILS // 7
+    assert Counter(Counter(relay.taken).values()) == {1: MAILS}
+    assert {(row.state, row.attempts) for row in await rows(flooded)} == {("sent", 1)}
+    assert delivery.away_until is None

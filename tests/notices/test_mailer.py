@@ -84,6 +84,29 @@ async def test_a_relay_that_takes_leave_is_called_again():
         assert relay.sessions == 2
 
 
+@pytest.mark.parametrize("most", [1, 3])
+async def test_a_relay_that_takes_some_mails_a_connection_has_the_next_on_another_at_once(most: int):
+    async with running_relay() as relay:
+        relay.mails_a_session = most
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            for number in range(7):
+                await connection.send(MAIL, f"{number}@x.example")
+        assert relay.recipients == [f"{number}@x.example" for number in range(7)]
+        assert relay.sessions == -(-7 // most)
+
+
+async def test_a_relay_that_takes_no_mail_at_all_is_not_called_for_ever():
+    async with running_relay() as relay:
+        relay.mails_a_session = 0
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            for _ in range(2):
+                with pytest.raises(TryLater, match="421"):
+                    await connection.send(MAIL, "a@x.example")
+            with pytest.raises(Away, match="421"):
+                await connection.send(MAIL, "a@x.example")
+        assert relay.sessions == 3
+
+
 async def test_a_connection_cut_before_the_mail_was_sent_leaves_no_doubt():
     async with running_relay() as relay:
         relay.answers = {"a@x.example": ["hang up"]}
