@@ -33,6 +33,7 @@ from perinat_sched.zones import Clock
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # longer than one mail may take (mailer.DATA_SECONDS)
+TURNS = 3  # of the loop, between two mails: from an answer of the relay to what it is told next
 
 
 class Delivery:
@@ -200,7 +201,8 @@ class Delivery:
 
     async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail; without rows where none is to be sent, or none can be written."""
-        await asyncio.sleep(0)  # a batch of mails is long: others may have their turn, those that leave first
+        for _ in range(TURNS):  # a batch of mails is long: others may have their turn, those that leave first
+            await asyncio.sleep(0)
         try:
             draft = self.drafting.draft(known, mail, now)
         except Exception as error:

@@ -15,16 +15,28 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from datetime import UTC
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr, parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import SMTP
-from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPSenderRefused
+from aiosmtplib.errors import (
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
+from aiosmtplib.response import SMTPResponse
+
+from perinat_sched.notices import mime
 
 CONNECT_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
 DATA_SECONDS = 600.0
+KEPT = 64  # addresses at hand: the sender's, those who are written to again and again
+GO_ON = 354  # the relay waits for the mail itself
 BREAKS = 3  # connections that break one after the other: there is no relay to speak of
 _ADDRESS = re.compile(r"\S+@\S+")
 
@@ -120,6 +132,8 @@ class SmtpMailer:
         )
         try:
             await smtp.connect()
+            if smtp.is_ehlo_or_helo_needed:
+                await smtp.ehlo()
         except (SMTPException, OSError, ValueError) as error:  # ValueError: the relay's certificate has no such name
             smtp.close()
             raise Away(f"no relay: {_words(error)}") from error
@@ -139,15 +153,50 @@ class SmtpMailer:
         return version
 
     async def transfer(self, smtp: SMTP, message: bytes, recipient: str) -> None:
-        """One mail. Raises aiosmtplib's exceptions before DATA, Refused or TryLater from there on."""
-        await smtp.mail(self._sender, timeout=COMMAND_SECONDS)
-        await smtp.rcpt(recipient, timeout=COMMAND_SECONDS)
+        """One mail. Raises aiosmtplib's exceptions and OSError up to the final dot, from there on TryLater where no
+        answer can be read; Refused for what is no plain address.
+
+        Command by command: aiosmtplib's own `mail`, `rcpt` and `data` look for line ends and addresses to mend, and
+        keep time of each answer, which costs more than the conversation.
+        """
+        sender, to = _path(self._sender), _path(recipient)
+        async with asyncio.timeout(COMMAND_SECONDS):
+            answer = await smtp.execute_command(b"MAIL", b"FROM:" + sender, timeout=None)
+            if not _is_well(answer):
+                raise SMTPSenderRefused(*answer, self._sender)
+            answer = await smtp.execute_command(b"RCPT", b"TO:" + to, timeout=None)
+            if not _is_well(answer):
+                raise SMTPRecipientRefused(*answer, recipient)
+            answer = await smtp.execute_command(b"DATA", timeout=None)
+        if answer.code != GO_ON or smtp.protocol is None:
+            raise SMTPDataError(*answer)
+        smtp.protocol.write(_stuffed(message))
         try:
-            await smtp.data(message, timeout=self._data_seconds)
-        except SMTPResponseException:
-            raise
+            async with asyncio.timeout(self._data_seconds):
+                answer = await smtp.protocol.read_response()
         except (SMTPException, OSError) as error:
             raise TryLater(_words(error), ambiguous=True) from error
+        if not _is_well(answer):
+            raise SMTPDataError(*answer)
+
+
+@lru_cache(maxsize=KEPT)
+def _path(address: str) -> bytes:
+    """Of an envelope (RFC 5321 § 4.1.2). Raises Refused for what could be more than one address."""
+    try:
+        return f"<{mime.address(address, 'To')}>".encode("ascii")
+    except mime.UnsafeHeader as error:
+        raise Refused("no plain address") from error
+
+
+def _is_well(answer: SMTPResponse) -> bool:
+    """By its first digit, as RFC 5321 § 4.3.2 has it read."""
+    return answer.code // 100 == 2
+
+
+def _stuffed(message: bytes) -> bytes:
+    """As it travels after DATA (RFC 5321 § 4.5.2). It begins with a header, and no line of it ends but in CRLF: mime."""
+    return message.replace(b"\r\n.", b"\r\n..") + b".\r\n"
 
 
 class _SmtpConnection:

@@ -15,8 +15,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 class Relay:
     """`answers[recipient]` are given one after the other, then 250.
 
-    "450 …" at RCPT, "data 550 …" after DATA; "hang up" at RCPT; after DATA "cut" (not taken), "cut-after", "stall"
-    (taken, in silence). `otherwise` answers whom `answers` does not name.
+    "450 …" at RCPT, "instead 550 …" of 354, "data 550 …" after the mail; "hang up" at RCPT, "hang up at DATA"; after
+    the mail "cut" (not taken), "cut-after", "stall" (taken, in silence). `otherwise` answers whom `answers` does not
+    name.
     """
 
     def __init__(self) -> None:
@@ -95,6 +96,16 @@ class _Server(SMTP):
             await self.push("454 4.7.0 TLS not available")
         else:
             await super().smtp_STARTTLS(arg)
+
+    async def smtp_DATA(self, arg: str) -> None:
+        waiting = self.event_handler.answers[self.envelope.rcpt_tos[0]] if self.envelope else []
+        if waiting and waiting[0].startswith("instead "):
+            await self.push(waiting.pop(0).removeprefix("instead "))
+        elif waiting and waiting[0] == "hang up at DATA" and self.transport is not None:
+            waiting.pop(0)
+            self.transport.close()
+        else:
+            await super().smtp_DATA(arg)
 
 
 @asynccontextmanager

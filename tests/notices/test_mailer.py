@@ -118,6 +118,60 @@ async def test_a_connection_cut_before_the_mail_was_sent_leaves_no_doubt():
         assert relay.recipients == ["a@x.example"]
 
 
+@pytest.mark.parametrize(("answer", "error"), [("451 4.3.0 disk full", TryLater), ("554 5.7.1 no", Refused)])
+async def test_a_relay_that_does_not_want_the_mail_itself_is_told_none_of_it(answer: str, error: type[Exception]):
+    async with running_relay() as relay:
+        relay.answers = {"a@x.example": [f"instead {answer}"]}
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(error, match=answer[:3]):
+                await connection.send(MAIL, "a@x.example")
+            await connection.send(MAIL, "b@x.example")
+        assert relay.taken == [("b@x.example", MAIL)]
+        assert relay.sessions == 1
+
+
+async def test_a_connection_cut_instead_of_asking_for_the_mail_leaves_no_doubt():
+    async with running_relay() as relay:
+        relay.answers = {"a@x.example": ["hang up at DATA"]}
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(TryLater) as broken:
+                await connection.send(MAIL, "a@x.example")
+            assert not broken.value.ambiguous
+            await connection.send(MAIL, "a@x.example")
+        assert relay.recipients == ["a@x.example"]
+
+
+async def test_an_answer_that_nobody_can_read_leaves_a_doubt_and_the_next_mail_a_new_connection():
+    async with running_relay() as relay:
+        relay.answers = {"a@x.example": ["data taken, perhaps"]}
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(TryLater) as unread:
+                await connection.send(MAIL, "a@x.example")
+            assert unread.value.ambiguous
+            await connection.send(MAIL, "b@x.example")
+        assert (relay.recipients, relay.sessions) == (["b@x.example"], 2)
+
+
+async def test_an_answer_is_read_by_its_first_digit():
+    """RFC 5321 § 4.3.2: a mail that was taken in other words is not sent again."""
+    async with running_relay() as relay:
+        relay.answers = {"a@x.example": ["data 252 taken, and looked at later"]}
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            await connection.send(MAIL, "a@x.example")
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@x.example>\r\nRCPT TO:<b@x.example", "a@x.example b@x.example", "a@x.example>", "a", "é@x.example"]
+)
+async def test_what_is_no_plain_address_is_told_to_no_relay(recipient: str):
+    async with running_relay() as relay:
+        async with SmtpMailer(relay.url, sender=SENDER).connection() as connection:
+            with pytest.raises(Refused, match=r"^no plain address$"):
+                await connection.send(MAIL, recipient)
+            await connection.send(MAIL, "a@x.example")
+        assert relay.recipients == ["a@x.example"]
+
+
 async def test_a_relay_that_does_not_take_our_mail_at_all_is_away_rather_than_a_thousand_refusals():
     async with running_relay() as relay:
         relay.refuses_us = True

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from email.header import Header
 from email.parser import BytesParser
 from email.policy import SMTP
@@ -152,6 +153,16 @@ def test_a_text_is_read_as_it_was_written_and_no_line_is_long_or_starts_with_a_d
     assert max(map(len, lines)) <= 78
     assert not any(line.startswith(b".") for line in lines)
     assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+@settings(max_examples=500)
+@given(st.text(st.one_of(st.sampled_from(".\r\n\x0b\x00\x85\u2028=- aé"), st.characters(codec="utf-8")), max_size=200))
+def test_no_text_ends_a_mail_early(words):
+    """The mailer counts on it: a lone line end, or a dot behind one, could (SMTP smuggling)."""
+    raw = mime.message([("Subject", "x")], mime.text("plain", words))
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|\n\.", raw)
+    assert raw.endswith(b"\r\n")
+    assert raw.isascii()
 
 
 def test_bytes_arrive_as_they_are():
