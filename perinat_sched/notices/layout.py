@@ -6,12 +6,13 @@ HTML reads at a telephone's width, without images and with the little style that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from perinat_sched.i18n import Language, Message, say
 
@@ -26,9 +27,10 @@ _templates = Environment(
 
 
 @cache
-def _html() -> Template:
-    """Jinja2 itself looks at the file's date each time."""
-    return _templates.get_template("letter.html.j2")
+def _page() -> Callable[[Letter], str]:
+    """Jinja2 itself looks at the file's date each time, and builds a whole context for a template that is no macro."""
+    page: Callable[[Letter], str] = _templates.get_template("letter.html.j2").module.page  # type: ignore[attr-defined]
+    return page
 
 
 class Line(NamedTuple):
@@ -71,4 +73,4 @@ def as_text(written: Letter) -> str:
 
 def as_html(written: Letter) -> str:
     """The same letter, readable at a telephone's width, without images."""
-    return _html().render(letter=written)
+    return str(_page()(written))

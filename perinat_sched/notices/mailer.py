@@ -195,7 +195,7 @@ def _is_well(answer: SMTPResponse) -> bool:
 
 
 def _stuffed(message: bytes) -> bytes:
-    """As it travels after DATA (RFC 5321 § 4.5.2). It begins with a header, and no line of it ends but in CRLF: mime."""
+    """As it travels after DATA (RFC 5321 § 4.5.2). It begins with a header, and all its lines end in CRLF: see mime."""
     return message.replace(b"\r\n.", b"\r\n..") + b".\r\n"
 
 
