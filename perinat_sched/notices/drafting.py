@@ -22,7 +22,7 @@ from perinat_sched.notices.notice import (
     told_before,
     uid_of,
 )
-from perinat_sched.notices.readers import code_in, fold, readers_of
+from perinat_sched.notices.readers import code_in, fold, reader_of
 from perinat_sched.sites.network import Directory
 from perinat_sched.storage.database import Tx
 
@@ -130,8 +130,7 @@ class Drafting:
         """The dates of a series that these rows tell, in their order."""
         notice, session = mail[0]
         course = known.courses[uid_of(notice) or session.uid]
-        reader = fold(notice.recipient)
-        readers = [(each, readers_of(each, self.directory).get(reader)) for each in course.sessions]
+        readers = [(each, reader_of(each, self.directory, notice.recipient)) for each in course.sessions]
         told = [Told(notice=row, session=each, before=self._before(row, known)) for row, each in mail]
         return Bundle(
             series=course.series,

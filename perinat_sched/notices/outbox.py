@@ -59,7 +59,7 @@ class Outbox:
         self._begun = 0
         self._fluent = 0  # how many the relay has taken since it was opened, or last dawdled
         self._dawdles = False
-        self._moved = asyncio.Event()
+        self._waits: list[tuple[Callable[[], object], asyncio.Future[None]]] = []  # for a condition
 
     # While it is open
 
@@ -257,9 +257,17 @@ class Outbox:
     async def _until(self, condition: Callable[[], object]) -> None:
         """Wait until this is so, or it is closed."""
         while self.open and not condition():
-            await self._moved.wait()
+            wait = condition, asyncio.get_running_loop().create_future()
+            self._waits.append(wait)
+            try:
+                await wait[1]
+            finally:
+                if wait in self._waits:
+                    self._waits.remove(wait)
 
     def _stir(self) -> None:
-        """Have all who wait look again."""
-        self._moved.set()
-        self._moved = asyncio.Event()
+        """Something has moved: wake those whose condition holds now, who look again themselves."""
+        for wait in [wait for wait in self._waits if not self.open or wait[0]()]:
+            self._waits.remove(wait)
+            if not wait[1].done():
+                wait[1].set_result(None)

@@ -27,7 +27,7 @@ from perinat_sched.notices.notice import (
     planned,
     uid_of,
 )
-from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, readers_of
+from perinat_sched.notices.readers import concerns, contacts, facts_for, fold, reader_of, readers_of
 from perinat_sched.sites.network import Directory
 
 AFTERWARDS = timedelta(days=1)  # how long after its end a session is still worth a mail
@@ -60,7 +60,7 @@ def plan(
 
 def objection(notice: Notice, session: Session, directory: Directory, rows: Sequence[Notice]) -> Reason | None:
     """Why a claimed notice must not be sent now, the session being as it is; None: it is true and of use."""
-    reader = readers_of(session, directory).get(fold(notice.recipient))
+    reader = reader_of(session, directory, notice.recipient)
     if notice.kind == "reminder":
         return reminders.against(notice, session, directory, reader)
     if notice.concern:

@@ -41,6 +41,16 @@ def readers_of(session: Session, directory: Directory) -> dict[str, Address]:
     return readers
 
 
+def reader_of(session: Session, directory: Directory, address: str) -> Address | None:
+    """One of them."""
+    reader = fold(address)
+    for part in session.taking_part() if session.status != "cancelled" else ():
+        for contact in contacts(directory, part.site):
+            if fold(contact) == reader:
+                return Address(recipient=contact, site=part.site)
+    return None
+
+
 def facts_for(session: Session, directory: Directory, site: str) -> Facts:
     """What the readers at a site must hear of a session."""
     part = session.participation(site)
