@@ -158,9 +158,24 @@ def head_of(method: Method, name: str | None = None, zone: str | None = None, la
 
 
 def written(event: Event) -> bytes:
-    """An event as icalendar writes it, which looks at each character where it might fold: here only at long lines."""
-    lines = event.content_lines()
-    return b"\r\n".join(line.encode() if len(line) < SHORT and line.isascii() else line.to_ical() for line in lines)
+    """An event as icalendar writes it."""
+    return b"\r\n".join(map(_folded, event.content_lines()))
+
+
+def _folded(line: str) -> bytes:
+    """A line, folded where icalendar does it, which looks at each character: never behind a `\\` or `^`."""
+    octets, begins = line.encode(), 0
+    folded = []
+    while len(octets) - begins >= SHORT:
+        ends = begins + SHORT - 1
+        while octets[ends] & 0xC0 == 0x80:  # within a character (RFC 3629)
+            ends -= 1
+        if octets[ends - 1] in b"\\^":
+            ends -= 1
+        folded.append(octets[begins:ends])
+        begins = ends
+    folded.append(octets[begins:])
+    return b"\r\n ".join(folded)
 
 
 def assembled(head: bytes, clocks: Iterable[vtimezone.Rules | None], events: Iterable[bytes]) -> bytes:

@@ -20,6 +20,7 @@ from perinat_sched import zones
 
 BASE_YEAR = 2007  # the rules' DTSTART: North America's present ones began then, Europe's are older
 WEEKDAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")  # as POSIX numbers them
+KEPT = 256  # zones, and hours of sessions, at hand
 LAST_WEEK = 5  # POSIX: the last one of the month
 
 _NAME = r"(<[^>]+>|[A-Za-z]{3,})"
@@ -92,10 +93,15 @@ class Rules:
     @property
     def text(self) -> str:
         """The VTIMEZONE component, CRLF at the end of each line; no line is longer than 75 octets."""
-        lines = ["BEGIN:VTIMEZONE", f"TZID:{self.zone}", f"X-LIC-LOCATION:{self.zone}"]
-        for component, half in zip(("STANDARD", "DAYLIGHT"), self.halves, strict=False):
-            lines += [f"BEGIN:{component}", *_lines(half), f"END:{component}"]
-        return "".join(f"{line}\r\n" for line in [*lines, "END:VTIMEZONE"])
+        return _text(self)
+
+
+@lru_cache(maxsize=KEPT)
+def _text(rules: Rules) -> str:
+    lines = ["BEGIN:VTIMEZONE", f"TZID:{rules.zone}", f"X-LIC-LOCATION:{rules.zone}"]
+    for component, half in zip(("STANDARD", "DAYLIGHT"), rules.halves, strict=False):
+        lines += [f"BEGIN:{component}", *_lines(half), f"END:{component}"]
+    return "".join(f"{line}\r\n" for line in [*lines, "END:VTIMEZONE"])
 
 
 def _lines(half: Half) -> Iterator[str]:
@@ -114,7 +120,7 @@ def _offset_text(offset: timedelta) -> str:
     return f"{'-' if offset < timedelta() else '+'}{minutes // 60:02d}{minutes % 60:02d}"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def rules(zone_name: str) -> Rules | None:
     """The rules of a zone, or None where they cannot be written in rule form. Raises zones.UnknownZone.
 
@@ -127,6 +133,7 @@ def rules(zone_name: str) -> Rules | None:
     return Rules(zone=zone_name, halves=halves) if halves else None
 
 
+@lru_cache(maxsize=KEPT)
 def clock(zone_name: str, start: datetime, end: datetime) -> Rules | None:
     """The clock in which to write the hours of something that lasts from `start` to `end` (UTC); None: in UTC, because
     some clients would read another instant.
