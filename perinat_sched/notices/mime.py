@@ -60,15 +60,21 @@ def data(content_type: str, content: bytes, *, file_name: str | None = None) -> 
     headers = [("Content-Type", content_type), ("Content-Transfer-Encoding", "base64")]
     if file_name:
         headers.append(("Content-Disposition", f'attachment; filename="{file_name}"'))
+    return Part.of(headers, _in_lines(content))
+
+
+@lru_cache(maxsize=1)  # a calendar stands in a mail twice
+def _in_lines(content: bytes) -> bytes:
+    """In base64."""
     encoded = base64.b64encode(content)
-    lines = [encoded[at : at + LINE] for at in range(0, len(encoded), LINE)]
-    return Part.of(headers, b"\r\n".join([*lines, b""]))
+    return b"\r\n".join([*(encoded[at : at + LINE] for at in range(0, len(encoded), LINE)), b""])
 
 
 def multipart(subtype: str, boundary: str, parts: Sequence[Part]) -> Part:
     """Parts in one. `boundary` stands in none of them: neither encoding lets a line begin like it."""
     line = f"--{boundary}".encode("ascii")
-    body = b"".join(line + b"\r\n" + part.content + b"\r\n" for part in parts) + line + b"--\r\n"
+    between = b"\r\n" + line + b"\r\n"
+    body = between.join([b"", *(part.content for part in parts)])[2:] + b"\r\n" + line + b"--\r\n"
     return Part.of([("Content-Type", f'multipart/{subtype};\r\n boundary="{boundary}"')], body)
 
 
