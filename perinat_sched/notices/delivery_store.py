@@ -133,14 +133,14 @@ _LEASED = (
 
 
 async def hold(tx: Tx, settled: Sequence[Notice], drafts: Sequence[Draft]) -> set[tuple[str, str | None]]:
-    """Keep the rows that are settled, and those of the mails that are to leave, from all others; whose lease stands."""
+    """Keep the rows that are settled, and those of the mails that are to leave, from all others; their leases now."""
     ids = sorted(row.id for row in (*settled, *(row for draft in drafts for row in draft.rows)))
     return {(row.id, row.lease) for row in await tx.execute(_HELD, {"ids": ids})}
 
 
 _HELD = (
     select(notices.c.id, notices.c.lease)
-    .where(notices.c.id.in_(bindparam("ids", expanding=True)), notices.c.state == "leased")
+    .where(notices.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(notices.c.id)  # as store.lock: no deadlock
     .with_for_update()
 )

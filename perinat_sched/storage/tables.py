@@ -338,7 +338,7 @@ notices = Table(  # one row a mail and recipient; see reliability.md § 2
     Index(None, "state", "try_at"),
     Index(None, "session_id"),
     Index(None, "bundle"),
-    Index(None, "recipient", "due_at"),  # the reminders of one reader and minute
+    Index(None, "recipient", "state", "try_at"),  # what waits for one reader, or is on its way
 )
 
 unsubscribed = Table(  # who wants no reminders

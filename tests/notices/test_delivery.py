@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -619,6 +620,22 @@ async def test_handing_over_a_batch_costs_no_statement_for_each_mail(room: PostR
         assert await delivery.deliver() == BATCH
     # Claimed (2), read (2), noted in two halves (3 each), settled (2; 1 more where the second settles the first).
     assert 12 <= count.total <= 13
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_what_a_claim_costs_does_not_grow_with_the_mails_that_have_left(room: PostRoom):
+    """It looks for mails by their state: of one reader, by that too."""
+    await room.book(session())
+    delivery = room.delivery()
+    await delivery.plan()
+    with room.database.counting() as count:
+        await delivery.deliver()
+    [claim] = [statement for statement in count.statements if "ORDER BY notices.try_at" in statement]
+    async with room.database.read() as tx:
+        plan = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {claim}", ("",) * claim.count("?"))
+    searches = [row.detail for row in plan if re.search(r"notices|sibling", row.detail)]
+    assert len(searches) == 6
+    assert [each for each in searches if "(state=? AND " not in each and "recipient=? AND state=?" not in each] == []
 
 
 async def test_planning_many_sessions_costs_no_statement_for_each_notice(room: PostRoom):
