@@ -201,7 +201,7 @@ class Delivery:
 
     async def _draft(self, known: Known, mail: Sequence[Notice], now: datetime) -> Draft:
         """The mail; without rows where none is to be sent, or none can be written."""
-        for _ in range(TURNS):  # a batch of mails is long: others may have their turn, those that leave first
+        for _ in range(TURNS):  # a batch of mails is long: others may have their turns, those that leave first
             await asyncio.sleep(0)
         try:
             draft = self.drafting.draft(known, mail, now)

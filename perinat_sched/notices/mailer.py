@@ -33,7 +33,7 @@ from aiosmtplib.response import SMTPResponse
 from perinat_sched.notices import mime
 
 CONNECT_SECONDS = 30.0
-COMMAND_SECONDS = 120.0
+COMMAND_SECONDS = 240.0  # until the relay waits for the mail itself: some check addresses by ringing their servers
 DATA_SECONDS = 600.0
 KEPT = 64  # addresses at hand: the sender's, those who are written to again and again
 GO_ON = 354  # the relay waits for the mail itself

@@ -194,10 +194,11 @@ class Outbox:
             self._begun -= 1
             self._waiting.appendleft(noted)
             raise
+        else:
+            self._fluent += 1
         finally:
             self._leaving -= 1
             self._stir()
-        self._fluent += 1
 
     async def _hand_over(self, connection: Connection, noted: _Noted, *, more: bool) -> None:
         """Send one mail and settle its rows, all alike; give it back where the relay was slow to greet us.
