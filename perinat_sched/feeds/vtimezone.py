@@ -20,8 +20,8 @@ from perinat_sched import zones
 
 BASE_YEAR = 2007  # the rules' DTSTART: North America's present ones began then, Europe's are older
 WEEKDAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")  # as POSIX numbers them
-KEPT = 256  # zones, and hours of sessions, at hand
 LAST_WEEK = 5  # POSIX: the last one of the month
+KEPT = 256  # zones, and hours of sessions, at hand
 
 _NAME = r"(<[^>]+>|[A-Za-z]{3,})"
 _OFFSET = r"([+-]?\d{1,2}(?::\d{2}){0,2})"

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from perinat_sched.notices.drafting import Draft
 from perinat_sched.notices.facts import as_json
 from perinat_sched.notices.notice import Notice, Reason
-from perinat_sched.notices.store import notice_of
+from perinat_sched.notices.store import lock, notice_of
 from perinat_sched.storage.database import Tx
 from perinat_sched.storage.tables import notices, sessions
 
@@ -134,16 +134,8 @@ _LEASED = (
 
 async def hold(tx: Tx, settled: Sequence[Notice], drafts: Sequence[Draft]) -> set[tuple[str, str | None]]:
     """Keep the rows that are settled, and those of the mails that are to leave, from all others; their leases now."""
-    ids = sorted(row.id for row in (*settled, *(row for draft in drafts for row in draft.rows)))
-    return {(row.id, row.lease) for row in await tx.execute(_HELD, {"ids": ids})}
-
-
-_HELD = (
-    select(notices.c.id, notices.c.lease)
-    .where(notices.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(notices.c.id)  # as store.lock: no deadlock
-    .with_for_update()
-)
+    ids = [row.id for row in (*settled, *(row for draft in drafts for row in draft.rows))]
+    return await lock(tx, notices.c.id.in_(ids))
 
 
 async def hand_over(

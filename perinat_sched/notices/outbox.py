@@ -263,12 +263,10 @@ class Outbox:
             try:
                 await wait[1]
             finally:
-                if wait in self._waits:
-                    self._waits.remove(wait)
+                self._waits.remove(wait)
 
     def _stir(self) -> None:
         """Something has moved: wake those whose condition holds now, who look again themselves."""
-        for wait in [wait for wait in self._waits if not self.open or wait[0]()]:
-            self._waits.remove(wait)
-            if not wait[1].done():
-                wait[1].set_result(None)
+        for condition, woken in self._waits:
+            if not woken.done() and (not self.open or condition()):
+                woken.set_result(None)

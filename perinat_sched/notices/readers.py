@@ -34,21 +34,24 @@ def answered_by(sessions: Iterable[Session], directory: Directory) -> Site | Non
 def readers_of(session: Session, directory: Directory) -> dict[str, Address]:
     """Who is to know of a session, by address: each once, for the first of their sites. Nobody when cancelled."""
     readers: dict[str, Address] = {}
-    if session.status != "cancelled":
-        for part in session.taking_part():
-            for contact in contacts(directory, part.site):
-                readers.setdefault(fold(contact), Address(recipient=contact, site=part.site))
+    for contact, site in _read_by(session, directory):
+        readers.setdefault(fold(contact), Address(recipient=contact, site=site))
     return readers
 
 
 def reader_of(session: Session, directory: Directory, address: str) -> Address | None:
-    """One of them."""
+    """The one of them with this address."""
     reader = fold(address)
-    for part in session.taking_part() if session.status != "cancelled" else ():
-        for contact in contacts(directory, part.site):
-            if fold(contact) == reader:
-                return Address(recipient=contact, site=part.site)
-    return None
+    theirs = (Address(recipient=who, site=site) for who, site in _read_by(session, directory) if fold(who) == reader)
+    return next(theirs, None)
+
+
+def _read_by(session: Session, directory: Directory) -> Iterator[tuple[str, str]]:
+    """Every contact of the sites that take part, with the site, in their order."""
+    if session.status != "cancelled":
+        for part in session.taking_part():
+            for contact in contacts(directory, part.site):
+                yield contact, part.site
 
 
 def facts_for(session: Session, directory: Directory, site: str) -> Facts:
